@@ -1,0 +1,1 @@
+"""What was seen and when: frames, streams and the readers of recordings."""
