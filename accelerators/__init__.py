@@ -1,0 +1,1 @@
+"""What work costs on an accelerator, and the backends that do it; a leaf that imports no room."""

@@ -1,0 +1,1 @@
+"""Device models: what a segment costs on emulated silicon."""
