@@ -1,0 +1,1 @@
+"""Puts the rooms together: scenario, plan, runtime, ledger and verdict; nothing imports it."""

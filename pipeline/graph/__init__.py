@@ -1,0 +1,30 @@
+"""ONNX file to typed graph; a graph cut into segments that run."""
+
+from pipeline.graph.cutting import CutModel, cut_model
+from pipeline.graph.heads import (
+    cut_candidates,
+    cut_tensors,
+    head_from_node,
+    is_head,
+    prefix_heads,
+    segment_work,
+    shape_tensors,
+)
+from pipeline.graph.model import Graph, Operator, Tensor
+from pipeline.graph.reading import load_graph
+
+__all__ = [
+    "CutModel",
+    "Graph",
+    "Operator",
+    "Tensor",
+    "cut_candidates",
+    "cut_model",
+    "cut_tensors",
+    "head_from_node",
+    "is_head",
+    "load_graph",
+    "prefix_heads",
+    "segment_work",
+    "shape_tensors",
+]

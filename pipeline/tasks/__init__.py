@@ -1,0 +1,1 @@
+"""What a task takes and gives: preparing pictures, decoding outputs, drawing results."""

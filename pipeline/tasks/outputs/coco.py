@@ -1,0 +1,20 @@
+"""Names of the 80 object classes of COCO."""
+
+from __future__ import annotations
+
+NAMES = tuple(
+    """person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light,
+    fire hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant,
+    bear, zebra, giraffe, backpack, umbrella, handbag, tie, suitcase, frisbee, skis, snowboard,
+    sports ball, kite, baseball bat, baseball glove, skateboard, surfboard, tennis racket, bottle,
+    wine glass, cup, fork, knife, spoon, bowl, banana, apple, sandwich, orange, broccoli, carrot,
+    hot dog, pizza, donut, cake, chair, couch, potted plant, bed, dining table, toilet, tv, laptop,
+    mouse, remote, keyboard, cell phone, microwave, oven, toaster, sink, refrigerator, book, clock,
+    vase, scissors, teddy bear, hair drier, toothbrush""".replace("\n", " ").split(", ")
+)
+"""In the order of a network's class columns.
+
+Source: Lin et al., Microsoft COCO: Common Objects in Context, 2014 (arXiv 1405.0312), the 80
+categories of the 2017 annotations; the order is that of YOLOX's `coco_classes.py`.
+"""
+NAMES = tuple(" ".join(name.split()) for name in NAMES)
