@@ -1,0 +1,174 @@
+"""A plan as the plain document that `--json` prints and `plan.json` holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+from pipeline.plan.steps import Host, Move, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.plan.plan import Candidate, Plan, TaskPlan
+    from pipeline.plan.routes import RouteStep
+
+SCHEMA = "splitway.plan/1"
+_NS_PER_MS = 1_000_000
+_PJ_PER_MJ = 1_000_000_000
+
+
+class StepDocument(TypedDict):
+    """One step of a candidate; which keys it has depends on what it does."""
+
+    do: str
+    latency_ms: float
+    label: str
+    stage: NotRequired[str]
+    site: NotRequired[str]
+    segment: NotRequired[str]
+    device: NotRequired[str]
+    tensors: NotRequired[list[str]]
+    channel: NotRequired[str]
+    codec: NotRequired[str]
+    bytes: NotRequired[int]
+
+
+class CandidateDocument(TypedDict):
+    """One candidate; times in ms, energy in mJ, sizes in bytes."""
+
+    route: str
+    pin: str | None
+    variant: str
+    hedge: str | None
+    steps: list[StepDocument]
+    cut: list[str]
+    codecs: dict[str, str]
+    latency_ms: float
+    interval_ms: list[float]
+    spans: dict[str, float | None]
+    bytes_up: int
+    bytes_down: int
+    energy_mj: float | None
+    accuracy: None
+    agreement: float | None
+    label: str
+    allowed: bool
+    feasible: bool
+    robust: bool
+    why: str
+
+
+class TaskDocument(TypedDict):
+    """The candidates of one task; `chosen` is an index into them, or None."""
+
+    name: str
+    chosen: int | None
+    run: int
+    explanation: str
+    candidates: list[CandidateDocument]
+
+
+class PlanDocument(TypedDict):
+    """A plan; the file adds hashes and quantile tables."""
+
+    schema: str
+    percentile: float
+    tasks: list[TaskDocument]
+    hashes: NotRequired[dict[str, str]]
+    quantiles: NotRequired[dict[str, list[int]]]
+
+
+def plan_document(plan: Plan, spans: Sequence[str], *, as_file: bool = False) -> PlanDocument:
+    """A plan as plain data.
+
+    Args:
+        plan: The plan.
+        spans: The closed list of spans; every candidate names them all.
+        as_file: Whether hashes and quantile tables belong in it.
+    """
+    document: PlanDocument = {
+        "schema": SCHEMA,
+        "percentile": plan.percentile,
+        "tasks": [_task(task, spans) for task in plan.tasks],
+    }
+    if as_file:
+        document["hashes"] = dict(sorted(plan.hashes.items()))
+        document["quantiles"] = {name: list(t) for name, t in sorted(plan.quantiles.items())}
+    return document
+
+
+def plan_hash(plan: Plan, spans: Sequence[str]) -> str:
+    """Hash of a plan file's content."""
+    text = json.dumps(plan_document(plan, spans, as_file=True), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
+    return {
+        "name": task.task,
+        "chosen": task.chosen,
+        "run": task.run,
+        "explanation": task.explanation,
+        "candidates": [_candidate(candidate, spans) for candidate in task.candidates],
+    }
+
+
+def _candidate(candidate: Candidate, spans: Sequence[str]) -> CandidateDocument:
+    return {
+        "route": candidate.name,
+        "pin": candidate.pin,
+        "variant": candidate.route.variant,
+        "hedge": None,
+        "steps": [_step(step) for step in candidate.route.steps],
+        "cut": list(candidate.cut),
+        "codecs": dict(zip(candidate.cut, candidate.codecs, strict=True)),
+        "latency_ms": candidate.latency_ns / _NS_PER_MS,
+        "interval_ms": [bound_ns / _NS_PER_MS for bound_ns in candidate.interval_ns],
+        "spans": {
+            span: candidate.spans[span] / _NS_PER_MS if span in candidate.spans else None
+            for span in spans
+        },
+        "bytes_up": candidate.bytes_up,
+        "bytes_down": candidate.bytes_down,
+        "energy_mj": None if candidate.energy_pj is None else candidate.energy_pj / _PJ_PER_MJ,
+        "accuracy": None,
+        "agreement": candidate.agreement,
+        "label": candidate.label,
+        "allowed": candidate.allowed,
+        "feasible": candidate.feasible,
+        "robust": candidate.robust,
+        "why": candidate.why,
+    }
+
+
+def _step(step: RouteStep) -> StepDocument:
+    latency_ms = step.latency_ns / _NS_PER_MS
+    match step.step:
+        case Run(segment=segment, device=device):
+            return {
+                "do": "run",
+                "segment": segment,
+                "device": device,
+                "latency_ms": latency_ms,
+                "label": step.label,
+            }
+        case Host(stage=stage, site=site):
+            return {
+                "do": "host",
+                "stage": stage,
+                "site": site,
+                "latency_ms": latency_ms,
+                "label": step.label,
+            }
+        case Move(tensors=tensors, channel=channel, codecs=codecs):
+            return {
+                "do": "move",
+                "tensors": list(tensors),
+                "channel": channel,
+                "codec": "+".join(dict.fromkeys(codecs)),
+                "bytes": step.bytes,
+                "latency_ms": latency_ms,
+                "label": step.label,
+            }

@@ -1,0 +1,49 @@
+"""The three kinds of step that a route is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A segment of the network runs on a device.
+
+    Attributes:
+        segment: Name of the segment, such as `only:0-41`.
+        device: Name of the device in the scenario, such as `edge0`.
+    """
+
+    segment: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A stage of pre- or post-processing or of coding runs on the host of a site.
+
+    Attributes:
+        stage: `prepare`, `pack`, `unpack`, `post` or `deliver`.
+        site: Name of the site whose host runs it.
+    """
+
+    stage: str
+    site: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """Tensors cross a channel.
+
+    Attributes:
+        tensors: Names of the tensors, or the one name `result` on the way back.
+        channel: A link between sites in one direction, such as `cell.up`.
+        codecs: Codec of each tensor, in the order of `tensors`.
+    """
+
+    tensors: tuple[str, ...]
+    channel: str
+    codecs: tuple[str, ...]
+
+
+Step = Run | Host | Move

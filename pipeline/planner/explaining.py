@@ -1,0 +1,112 @@
+"""Words for a choice: why it beat the runner-up, and at what bandwidth that flips."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from pipeline.link.model import message_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.link.model import LinkConfig
+    from pipeline.plan.plan import Candidate
+    from pipeline.planner.planning import Wishes
+
+_NS_PER_MS = 1_000_000
+
+
+def title(candidate: Candidate) -> str:
+    """A candidate in a word or two, such as `split int8`."""
+    if candidate.name in ("edge", "raw"):
+        return candidate.name
+    coded = "+".join(dict.fromkeys(candidate.codecs))
+    return f"{candidate.name} {coded.replace('jpeg:', 'q')}"
+
+
+def why(candidate: Candidate, chosen: Candidate, deadline_ns: int) -> str:
+    """One sentence on a candidate: does it meet the deadline, and how it stands to the chosen."""
+    spare_ms = (deadline_ns - candidate.latency_ns) / _NS_PER_MS
+    deadline = f"{deadline_ns / _NS_PER_MS:g} ms"
+    if candidate.why:
+        verdict = f"cannot keep pace: {candidate.why}"
+    elif spare_ms >= 0:
+        verdict = f"meets {deadline} with {spare_ms:.1f} ms to spare"
+    else:
+        verdict = f"misses {deadline} by {-spare_ms:.1f} ms"
+    if candidate.route.id == chosen.route.id:
+        return verdict
+    slower_ms = (candidate.latency_ns - chosen.latency_ns) / _NS_PER_MS
+    pace = f"{abs(slower_ms):.1f} ms {'slower' if slower_ms >= 0 else 'faster'} than the chosen"
+    points = 100 * ((candidate.agreement or 0.0) - (chosen.agreement or 0.0))
+    worse = f", {abs(points):.1f} points {'worse' if points < 0 else 'better'}"
+    return f"{verdict}; {pace}{worse if abs(points) >= 0.05 else ''}"  # noqa: PLR2004 - shown digits
+
+
+def explain(
+    candidates: Sequence[Candidate],
+    chosen: int | None,
+    run: int,
+    link: LinkConfig,
+    wishes: Wishes,
+) -> str:
+    """Why the chosen candidate won, over whom, and which bandwidth would turn that round."""
+    first = candidates[run]
+    deadline = f"{wishes.deadline_ns / _NS_PER_MS:g} ms"
+    if chosen is None:
+        text = (
+            f"no allowed route meets {deadline} at p{wishes.percentile:g}; the fastest, "
+            f"{title(first)} at {first.latency_ns / _NS_PER_MS:.1f} ms, runs all the same"
+        )
+        return f"{text} ({first.why})" if first.why else text
+    rivals = [c for i, c in enumerate(candidates) if i != chosen and c.allowed]
+    if not rivals:
+        return f"{title(first)} is the only route that is allowed"
+    runner = min(
+        rivals, key=lambda c: (not c.feasible, -round((c.agreement or 0) * 50), c.latency_ns)
+    )
+    text = f"{title(first)} beats the runner-up {title(runner)}: "
+    if not runner.feasible:
+        text += f"that one does not meet {deadline}" + (f" ({runner.why})" if runner.why else "")
+    elif runner.latency_ns >= first.latency_ns:
+        text += f"{(runner.latency_ns - first.latency_ns) / _NS_PER_MS:.1f} ms faster"
+    else:
+        points = 100 * ((first.agreement or 0) - (runner.agreement or 0))
+        text += f"slower, but {points:.1f} points closer to the uncut network"
+    return f"{text}; {_flips(first, rivals, link)}"
+
+
+def _flips(first: Candidate, rivals: Sequence[Candidate], link: LinkConfig) -> str:
+    """The nearest uplink rate at which another candidate becomes the fastest.
+
+    A candidate's latency is a + b / rate, with b the bits that it sends up, so two candidates cross
+    at one rate at most. The cuts are those of the table; other cuts may take over in between.
+    """
+    now = link.up_bits_per_s
+    below: tuple[Fraction, Candidate] | None = None
+    above: tuple[Fraction, Candidate] | None = None
+    for rival in rivals:
+        rate = _crossing_rate(first, rival, now)
+        if rate is None:
+            continue
+        if rate < now and (below is None or rate > below[0]):
+            below = (rate, rival)
+        if rate > now and (above is None or rate < above[0]):
+            above = (rate, rival)
+    parts = []
+    if below is not None:
+        parts.append(f"below {float(below[0]) / 1e6:.3g} Mbit/s up {title(below[1])} is faster")
+    if above is not None:
+        parts.append(f"above {float(above[0]) / 1e6:.3g} Mbit/s up {title(above[1])} is faster")
+    return " and ".join(parts) if parts else "no uplink rate makes another candidate faster"
+
+
+def _crossing_rate(first: Candidate, rival: Candidate, now: int) -> Fraction | None:
+    bits = [8 * message_bytes(c.bytes_up) * 10**9 if c.cut else 0 for c in (first, rival)]
+    pairs = zip((first, rival), bits, strict=True)
+    rest = [Fraction(candidate.latency_ns) - Fraction(b, now) for candidate, b in pairs]
+    if rest[0] == rest[1] or bits[0] == bits[1]:
+        return None
+    rate = Fraction(bits[0] - bits[1]) / (rest[1] - rest[0])
+    return rate if rate > 0 else None

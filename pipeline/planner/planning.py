@@ -1,0 +1,267 @@
+"""Choosing: candidates are measured on calibration pictures, priced, ranked and explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import PlanError
+from pipeline.plan.plan import Candidate, TaskPlan
+from pipeline.plan.routes import route_name
+from pipeline.planner.candidates import drafts, with_bytes
+from pipeline.planner.explaining import explain, why
+from pipeline.planner.percentiles import latency_at
+from pipeline.planner.pricing import route_label
+from pipeline.planner.segments import segments_of
+from pipeline.runtime.priming import Computer, walk
+from pipeline.runtime.stages import Stages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.plan.routes import RouteStep
+    from pipeline.planner.candidates import Draft, Subject
+    from pipeline.planner.pricing import World
+    from pipeline.runtime.results import ResultCache
+    from pipeline.runtime.spec import SegmentSpec
+    from pipeline.tasks.outputs.protocol import OutputDecoder, Result
+
+# A candidate may agree this much less with the reference than the best feasible one and still
+# win by being faster: two points of box F1 or mask IoU.
+AGREEMENT_SLACK = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the scenario asks of a task's plan.
+
+    Attributes:
+        allowed: Names of allowed routes; `auto` allows every one, `split@NODE` that cut.
+        deadline_ns: Shortest deadline of the task's paths.
+        period_ns: Time between two frames that the task takes.
+        frame_bytes: Size of a picture, for its hop to the vehicle.
+        percentile: Percentile that latencies are predicted at.
+    """
+
+    allowed: tuple[str, ...]
+    deadline_ns: int
+    period_ns: int
+    frame_bytes: int
+    percentile: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A task's plan and the files of the route that runs."""
+
+    plan: TaskPlan
+    segments: tuple[SegmentSpec, ...]
+
+
+def plan_task(
+    subject: Subject,
+    world: World,
+    wishes: Wishes,
+    *,
+    pictures: Sequence[NDArray[np.uint8]],
+    quantiles: Mapping[str, tuple[int, ...]],
+    cache: ResultCache,
+    directory: Path,
+    now_ns: Callable[[], int],
+) -> Planned:
+    """Price every candidate of a task and choose one.
+
+    Args:
+        subject: The task; its `result_bytes` is measured here.
+        world: What to price against.
+        wishes: What the scenario asks.
+        pictures: Calibration pictures, shape (height, width, 3), uint8, blue, green, red.
+        quantiles: Quantile tables by name.
+        cache: Where results of segments are kept.
+        directory: Where cut models are written.
+        now_ns: A monotonic clock for the backend.
+
+    Raises:
+        PlanError: No candidate is allowed.
+        PipelineError: A candidate's calibration failed.
+    """
+    pins = tuple(r.partition("@")[2] for r in wishes.allowed if r.startswith("split@"))
+    measure = _Measure(subject, pictures, cache=cache, directory=directory, now_ns=now_ns)
+    try:
+        whole = drafts(subject, world)[0]
+        reference, sizes = measure.reference(whole)
+        subject = replace(subject, pins=pins, result_bytes=sizes)
+        found: dict[str, tuple[Draft, Candidate]] = {}
+        for draft in drafts(subject, world):
+            if draft.route.id in found and draft.pin is None:
+                continue
+            agreement, up_bytes, down_bytes = measure.of(draft, reference)
+            sized = with_bytes(draft, world, up_bytes, down_bytes)
+            candidate = _candidate(sized, world, wishes, quantiles, agreement, up_bytes, down_bytes)
+            found[draft.route.id] = (draft, candidate)
+    finally:
+        measure.close()
+    candidates = [candidate for _, candidate in found.values()]
+    chosen, run = _choose(candidates, subject.task.name, wishes)
+    reference_index = run if chosen is None else chosen
+    candidates = [
+        replace(c, why=why(c, candidates[reference_index], wishes.deadline_ns)) for c in candidates
+    ]
+    plan = TaskPlan(
+        task=subject.task.name,
+        candidates=tuple(candidates),
+        chosen=chosen,
+        run=run,
+        explanation=explain(candidates, chosen, run, world.link, wishes),
+    )
+    runs = next(d for d, c in found.values() if c.route.id == plan.route.id)
+    return Planned(plan=plan, segments=tuple(segments_of(subject, runs, directory)))
+
+
+class _Measure:
+    """Runs drafts on calibration pictures: agreement with the reference, and bytes."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        pictures: Sequence[NDArray[np.uint8]],
+        *,
+        cache: ResultCache,
+        directory: Path,
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._subject = subject
+        self._pictures = pictures
+        self._directory = directory
+        self._segments: dict[str, SegmentSpec] = {}
+        self._computer = Computer(self._segments, cache, now_ns)
+
+    def reference(self, draft: Draft) -> tuple[list[Result], int]:
+        """Results of the uncut, uncoded network, and their mean coded size."""
+        decoder, results, _, down_bytes = self._results(draft)
+        return [decoder.decode_result(result) for result in results], down_bytes
+
+    def of(self, draft: Draft, reference: Sequence[Result]) -> tuple[float, int, int]:
+        """Mean agreement, mean bytes up, mean bytes down."""
+        decoder, results, up_bytes, down_bytes = self._results(draft)
+        scores = [
+            decoder.agreement(decoder.decode_result(mine), theirs)
+            for mine, theirs in zip(results, reference, strict=True)
+        ]
+        return float(np.mean(scores)), up_bytes, down_bytes
+
+    def close(self) -> None:
+        """Release the backends."""
+        self._computer.close()
+
+    def _results(self, draft: Draft) -> tuple[OutputDecoder, list[NDArray[np.uint8]], int, int]:
+        task = self._subject.task
+        for segment in segments_of(self._subject, draft, self._directory):
+            self._segments[segment.name] = segment
+        stages = Stages(
+            tasks={task.name: task}, routes={task.name: draft.route}, segments=self._segments
+        )
+        results, up_bytes, down_bytes = [], [], []
+        for picture in self._pictures:
+            chain = walk(stages, self._computer, task.name, picture)
+            if chain.result is None:
+                raise PlanError(f"{task.name}: a route without a result")
+            results.append(chain.result)
+            down_bytes.append(chain.result.nbytes)
+            up_bytes.append(sum(chain.sizes.values()) - chain.result.nbytes)
+        return stages.decoder(task.name), results, _mean(up_bytes), _mean(down_bytes)
+
+
+def _mean(values: Sequence[int]) -> int:
+    return round(sum(values) / len(values))
+
+
+def _candidate(
+    draft: Draft,
+    world: World,
+    wishes: Wishes,
+    quantiles: Mapping[str, tuple[int, ...]],
+    agreement: float,
+    up_bytes: int,
+    down_bytes: int,
+) -> Candidate:
+    route, host = draft.route, world.vehicle_host
+    source_ns = host.hop_ns(message_bytes=wishes.frame_bytes)
+    deliver_ns = host.hop_ns(message_bytes=down_bytes)
+    extra_ns = source_ns + deliver_ns
+
+    def at(bias: int | None) -> int:
+        return latency_at(
+            route.steps, quantiles, percentile=wishes.percentile, extra_ns=extra_ns, bias=bias
+        )
+
+    spans = {"source": source_ns}
+    for step in route.steps:
+        spans[step.span] = spans.get(step.span, 0) + step.latency_ns
+    spans["deliver"] = spans.get("deliver", 0) + deliver_ns
+    latency_ns, interval_ns = at(None), (at(0), at(1))
+    name = route_name(tuple(step.step for step in route.steps), world.sites)
+    busiest = max(_busy(route.steps, world), default=("", 0), key=lambda pair: pair[1])
+    keeps_pace = busiest[1] <= wishes.period_ns
+    energies = [step.energy_pj for step in route.steps if step.span in ("edge", "cloud")]
+    return Candidate(
+        name=name,
+        pin=draft.pin,
+        route=route,
+        cut=draft.cut,
+        codecs=draft.codecs,
+        latency_ns=latency_ns,
+        interval_ns=interval_ns,
+        spans=spans,
+        bytes_up=up_bytes,
+        bytes_down=down_bytes,
+        energy_pj=None if None in energies else sum(e for e in energies if e is not None),
+        agreement=agreement,
+        label=route_label(route.steps),
+        feasible=keeps_pace and latency_ns <= wishes.deadline_ns,
+        robust=keeps_pace and interval_ns[1] <= wishes.deadline_ns,
+        allowed=_allowed(name, draft.pin, wishes.allowed),
+        why="" if keeps_pace else f"{busiest[0]} is busy longer than a frame's period",
+    )
+
+
+def _busy(steps: Sequence[RouteStep], world: World) -> list[tuple[str, int]]:
+    """How long a frame keeps each device and each direction of the link busy, in ns."""
+    slots = {world.edge.name: world.edge.slots, world.cloud.name: world.cloud.slots}
+    busy: dict[str, int] = {}
+    for step in steps:
+        if step.span in ("edge", "cloud"):
+            place = world.edge if step.span == "edge" else world.cloud
+            busy[place.name] = busy.get(place.name, 0) + step.latency_ns // slots[place.name]
+        elif step.span == "uplink":
+            busy["the uplink"] = world.link.serial_ns(step.bytes, "up")
+        elif step.span == "downlink":
+            busy["the downlink"] = world.link.serial_ns(step.bytes, "down")
+    return list(busy.items())
+
+
+def _allowed(name: str, pin: str | None, allowed: Sequence[str]) -> bool:
+    return "auto" in allowed or name in allowed or (pin is not None and pin in allowed)
+
+
+def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple[int | None, int]:
+    """The chosen candidate, and the one that runs; the same unless no allowed one is feasible."""
+    allowed = [i for i, candidate in enumerate(candidates) if candidate.allowed]
+    if not allowed:
+        raise PlanError(
+            f"tasks.{task}.route: no candidate is {' or '.join(wishes.allowed)}; there are "
+            f"{', '.join(sorted({c.name for c in candidates}))}"
+        )
+    fastest = min(allowed, key=lambda i: candidates[i].latency_ns)
+    feasible = [i for i in allowed if candidates[i].feasible]
+    if not feasible:
+        return None, fastest
+    best = max(candidates[i].agreement or 0.0 for i in feasible)
+    good = [i for i in feasible if (candidates[i].agreement or 0.0) >= best - AGREEMENT_SLACK]
+    chosen = min(good, key=lambda i: (candidates[i].latency_ns, candidates[i].bytes_up))
+    return chosen, chosen
