@@ -1,0 +1,114 @@
+"""Pictures of a run: the drive's frames with the delivered results drawn in."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from pipeline.runtime.drive import pictures
+from pipeline.tasks.drawing import annotate as draw
+from pipeline.tasks.outputs.protocol import Boxes, MaskSet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from pipeline.assembly import Assembled
+    from pipeline.runtime.plain import Plain
+    from pipeline.tasks.outputs.protocol import Result
+
+ANNOTATED = "annotated"
+THUMBNAIL_WIDTH = 240
+_STILL_EVERY_NS = 1_000_000_000
+
+
+def keep_pictures(directory: Path, assembled: Assembled, *, results: Path, annotate: bool) -> str:
+    """Write annotated pictures of the first pass of the drive; returns what was kept.
+
+    One picture a second is kept, small for `thumbnails`, as it is for `full`; with `annotate` in
+    full, and a video of all beside them.
+
+    Raises:
+        OSError: The disk is full.
+    """
+    kept = "full" if annotate else assembled.spec.images
+    if kept == "none" or not results.exists():
+        return "none"
+    by_frame = _read(results, assembled.facts.frames)
+    folder = directory / ANNOTATED
+    folder.mkdir(exist_ok=True)
+    period_ns = assembled.facts.period_ns
+    every = max(1, _STILL_EVERY_NS // period_ns)
+    video: cv2.VideoWriter | None = None
+    if annotate:
+        size = (assembled.facts.width, assembled.facts.height)
+        codec = cv2.VideoWriter.fourcc(*"mp4v")
+        path = str(directory / f"{ANNOTATED}.mp4")
+        video = cv2.VideoWriter(path, codec, 1e9 / period_ns, size)
+    shown: dict[str, Result] = {}
+    captions = [f"{assembled.loaded.scenario.name} · seed {assembled.spec.seed}"]
+    wanted = None if annotate else frozenset(range(0, assembled.facts.frames, every))
+    for index, pixels in pictures(assembled.spec.drive, wanted):
+        shown.update(by_frame.get(index, {}))
+        if not by_frame.get(index) and not annotate:
+            continue
+        picture = draw(pixels, list(shown.values()), [*captions, f"frame {index}"])
+        if video is not None:
+            video.write(picture)
+        if index % every == 0:
+            still = picture if kept == "full" else _small(picture)
+            _write(folder / f"frame-{index:06d}.jpg", still)
+    if video is not None:
+        video.release()
+    return kept
+
+
+def _read(results: Path, frames: int) -> dict[int, dict[str, Result]]:
+    """Results by frame and path, of the first pass of the drive."""
+    found: dict[int, dict[str, Result]] = {}
+    with results.open(encoding="utf-8") as file:
+        for text in file:
+            line = json.loads(text)
+            if 0 <= line["frame"] < frames:
+                found.setdefault(line["frame"], {})[line["path"]] = _result(line)
+    return found
+
+
+def _result(line: Mapping[str, Plain]) -> Result:
+    if "boxes" in line:
+        names = _texts(line["classes"])
+        known = tuple(dict.fromkeys(names))
+        return Boxes(
+            xyxy=np.array(line["boxes"], np.float32).reshape(-1, 4),
+            scores=np.array(line["scores"], np.float32),
+            classes=np.array([known.index(name) for name in names], np.int64),
+            names=known,
+        )
+    masks = _texts(line["masks"])
+    width, height = np.array(line["size"], np.int64).tolist()
+    bits = np.frombuffer(base64.b64decode(str(line["bits"])), np.uint8)
+    count = len(masks) * height * width
+    shaped = np.unpackbits(bits, count=count).reshape(len(masks), height, width)
+    return MaskSet(names=masks, masks=shaped.astype(np.bool_))
+
+
+def _texts(value: Plain) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def _small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height = max(1, picture.shape[0] * THUMBNAIL_WIDTH // picture.shape[1])
+    small = cv2.resize(picture, (THUMBNAIL_WIDTH, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
+
+
+def _write(path: Path, picture: NDArray[np.uint8]) -> None:
+    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    if done:
+        path.write_bytes(data.tobytes())

@@ -1,0 +1,62 @@
+"""A model priced on a device, as the plain document of `splitway price`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from accelerators import registry
+from pipeline.graph import load_graph, segment_work
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from accelerators.work import Precision
+
+SCHEMA = "splitway.price/1"
+_NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
+_PJ_PER_MJ = 1_000_000_000
+
+
+def price_document(
+    model: Path, device_id: str, *, precision: Precision | None, batch: int
+) -> dict[str, object]:
+    """Price a model as it stands in its file; unoptimised, so that its own node names are shown.
+
+    Raises:
+        InputError: The model cannot be read.
+        AcceleratorError: The device is unknown or does not compute in the precision.
+        ValueError: The batch is below one.
+    """
+    device = registry.device(device_id)
+    chosen = precision or device.precisions[0]
+    graph = load_graph(model)
+    work = segment_work(graph, range(len(graph.operators)), model.stem)
+    cost = device.price(work, batch=batch, precision=chosen)
+    kinds = {operator.name: operator for operator in graph.operators}
+    return {
+        "schema": SCHEMA,
+        "model": model.name,
+        "device": device.name,
+        "precision": chosen,
+        "batch": batch,
+        "latency_ms": cost.latency_ns / _NS_PER_MS,
+        "throughput_per_s": batch * _NS_PER_S / cost.period_ns if cost.period_ns else None,
+        "energy_mj": None if cost.energy_pj is None else cost.energy_pj / _PJ_PER_MJ,
+        "interval_ms": [bound_ns / _NS_PER_MS for bound_ns in cost.interval_ns],
+        "label": cost.label,
+        "overhead_ms": cost.overhead_ns / _NS_PER_MS,
+        "ops": [
+            {
+                "name": op.name,
+                "op": kinds[op.name].op_type,
+                "on": op.on,
+                "latency_ms": op.latency_ns / _NS_PER_MS,
+                "energy_mj": None if cost.energy_pj is None else op.energy_pj / _PJ_PER_MJ,
+                "macs": kinds[op.name].work.macs,
+                "bytes": op.moved_bytes,
+                "fused_into": op.fused_into,
+            }
+            for op in cost.ops
+        ],
+    }

@@ -1,0 +1,176 @@
+"""The devices, hosts and link of a run, found by the names that the scenario gives them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from accelerators import registry
+from accelerators.errors import AcceleratorError
+from accelerators.models.host import HostDevice
+from pipeline.assembly.places import resolve
+from pipeline.errors import InputError, Problem, ScenarioError
+from pipeline.link.model import LinkConfig
+from pipeline.plan.routes import Sites
+from pipeline.planner.pricing import HOP_TABLE, PlacedDevice, World
+from pipeline.runtime.core.config import CONSUMER
+from pipeline.runtime.spec import DeviceSpec
+from pipeline.scenario.references import CLOUD, VEHICLE
+
+if TYPE_CHECKING:
+    from accelerators.device import Device
+    from accelerators.work import Precision
+    from pipeline.scenario.loading import LoadedScenario
+    from pipeline.scenario.models import Device as DeviceModel
+
+_TOML = ".toml"
+_HOST_SLOTS = 1  # a node runs its host stages one at a time, in order of deadline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What a run's steps are priced by and run on.
+
+    Attributes:
+        world: Devices, hosts and link, for the planner.
+        devices: Devices by name, hosts left out.
+        slots: Slots of each device, hosts included.
+        quantiles: Quantile tables of run times, by device id.
+        hashes: Hash of each device's figures.
+    """
+
+    world: World
+    devices: dict[str, DeviceSpec]
+    slots: dict[str, int]
+    quantiles: dict[str, tuple[int, ...]]
+    hashes: dict[str, str]
+
+
+def equip(loaded: LoadedScenario, *, allow_outside: bool = False) -> Equipment:
+    """Find every device and host.
+
+    Raises:
+        ScenarioError: A device, backend or host is unknown, unavailable or does not compute in the
+            wanted precision; all problems together.
+    """
+    scenario = loaded.scenario
+    problems: list[Problem] = []
+    hosts: dict[str, HostDevice] = {}
+    for site, model in scenario.sites.items():
+        name = "host-reference" if model is None else model.host
+        try:
+            hosts[site] = _host(name, loaded, allow_outside=allow_outside)
+        except (AcceleratorError, InputError) as err:
+            problems.append(loaded.problem(("sites", site, "host"), str(err)))
+    placed: dict[str, PlacedDevice] = {}
+    devices: dict[str, DeviceSpec] = {}
+    for name, wanted in scenario.devices.items():
+        host = hosts.get(wanted.site)
+        if host is None:
+            continue
+        try:
+            device = _device(wanted, host, loaded, allow_outside=allow_outside)
+            placed[wanted.site] = PlacedDevice(
+                name=name,
+                device=device,
+                precision=_precision(wanted, device),
+                slots=wanted.slots,
+            )
+        except (AcceleratorError, InputError) as err:
+            key = "spec" if wanted.spec is not None else "backend"
+            problems.append(loaded.problem(("devices", name, key), str(err)))
+            continue
+        devices[name] = DeviceSpec(
+            name=name,
+            id=wanted.backend or device.name,
+            site=wanted.site,
+            real=wanted.backend is not None,
+            label=device.label,
+            compute="" if wanted.backend is not None else wanted.compute,
+        )
+    if problems:
+        raise ScenarioError(problems)
+    host_of = {VEHICLE: "vehicle-host", CLOUD: "cloud-host", CONSUMER: "consumer-host"}
+    sites = Sites(
+        vehicle=VEHICLE,
+        cloud=CLOUD,
+        device_site={
+            **{name: spec.site for name, spec in devices.items()},
+            **{host: site for site, host in host_of.items()},
+        },
+        host=host_of,
+    )
+    name, link = next(iter(scenario.links.items()))
+    there = link.between[0] == VEHICLE
+    world = World(
+        sites=sites,
+        edge=placed[VEHICLE],
+        cloud=placed[CLOUD],
+        vehicle_host=hosts[VEHICLE],
+        cloud_host=hosts[CLOUD],
+        link=LinkConfig(
+            name=name,
+            up_bits_per_s=link.up if there else link.down,
+            down_bits_per_s=link.down if there else link.up,
+            rtt_ns=link.rtt,
+        ),
+    )
+    used = [hosts[VEHICLE], hosts[CLOUD], *(p.device for p in placed.values())]
+    return Equipment(
+        world=world,
+        devices=devices,
+        slots={
+            **dict.fromkeys(host_of.values(), _HOST_SLOTS),
+            **{p.name: p.slots for p in placed.values()},
+        },
+        quantiles={
+            **{device.name: device.jitter_ppm for device in used},
+            HOP_TABLE: hosts[VEHICLE].jitter_ppm,
+        },
+        hashes={f"device:{d.name}": _figures_hash(d) for d in used},
+    )
+
+
+def _host(name: str, loaded: LoadedScenario, *, allow_outside: bool) -> HostDevice:
+    if not name.endswith(_TOML):
+        return registry.host(name)
+    found = registry.load_spec(resolve(name, beside=loaded.path, allow_outside=allow_outside))
+    if not isinstance(found, HostDevice):
+        raise InputError(f"{name}: describes a device of kind {found.kind}, not a host")
+    return found
+
+
+def _device(
+    wanted: DeviceModel, host: HostDevice, loaded: LoadedScenario, *, allow_outside: bool
+) -> Device:
+    """What prices a device: its spec; for a real one the site's host, since it runs there."""
+    if wanted.backend is not None:
+        entry = registry.backends()
+        if wanted.backend not in entry:
+            registry.backend_factory(wanted.backend)  # raises with a suggestion
+        why = next((e.why for e in registry.listing() if e.id == wanted.backend), None)
+        if why:
+            raise InputError(f"backend {wanted.backend!r} is not available: {why}")
+        return host
+    spec = wanted.spec or ""
+    if spec.endswith(_TOML):
+        return registry.load_spec(resolve(spec, beside=loaded.path, allow_outside=allow_outside))
+    return registry.device(spec)
+
+
+def _precision(wanted: DeviceModel, device: Device) -> Precision:
+    if wanted.precision is None:
+        return "float32" if wanted.backend is not None else device.precisions[0]
+    if wanted.precision not in device.precisions:
+        raise InputError(
+            f"{device.name} does not compute in {wanted.precision}; "
+            f"it has {', '.join(device.precisions)}"
+        )
+    return wanted.precision
+
+
+def _figures_hash(device: Device) -> str:
+    """Hash of what a device says of itself; a spec's file name and its jitter and prices' label."""
+    text = f"{device.name}/{device.source}/{device.label}/{device.jitter_ppm}"
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,164 @@
+"""The ledger's memory: rows kept as numpy columns, so that a long run costs bytes, not objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.ledger.fates import FATES
+from pipeline.ledger.rows import Row
+from pipeline.ledger.spans import ADMITTED, SPANS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+# A stamp that a frame never reached. Like numpy's NaT it is the smallest integer, which no run
+# time can be; who reads the `stamps` column masks it, and no Row has it.
+ABSENT = np.iinfo(np.int64).min
+
+STAMPS: tuple[str, ...] = (*SPANS, ADMITTED)
+_STAMP_INDEX = {name: index for index, name in enumerate(STAMPS)}
+_FATE_INDEX = {fate: index for index, fate in enumerate(FATES)}
+
+DTYPE = np.dtype(
+    [
+        ("path", np.int16),
+        ("frame", np.int64),
+        ("content", np.int32),
+        ("scheduled_ns", np.int64),
+        ("deadline_at_ns", np.int64),
+        ("fate", np.int8),
+        ("cause", np.int16),
+        ("route_planned", np.int16),
+        ("route_delivered", np.int16),
+        ("variant", np.int16),
+        ("overrun", np.bool_),
+        ("improved", np.bool_),
+        ("partial", np.bool_),
+        ("modelled_ns", np.int64),
+        ("bytes_up", np.int64),
+        ("bytes_down", np.int64),
+        ("stamps", np.int64, (len(STAMPS),)),
+    ]
+)
+
+
+class Names:
+    """Text that recurs in rows, kept once; codes count from 0 in order of first use."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._names: list[str] = []
+
+    def code(self, name: str) -> int:
+        """Code of a text, made up on first use."""
+        found = self._codes.get(name)
+        if found is None:
+            found = self._codes[name] = len(self._names)
+            self._names.append(name)
+        return found
+
+    def find(self, name: str) -> int:
+        """Code of a text, -1 where no row has it."""
+        return self._codes.get(name, -1)
+
+    def __getitem__(self, code: int) -> str:
+        return self._names[code]
+
+
+class Columns:
+    """Rows as columns; grows by doubling, so the size to expect may be given ahead."""
+
+    def __init__(self, *, expected_rows: int = 1024) -> None:
+        self._data = np.zeros(max(expected_rows, 16), DTYPE)
+        self._count = 0
+        self.names = Names()
+        self._place: dict[tuple[int, int], int] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def data(self) -> NDArray[np.void]:
+        """The rows, a structured array of `DTYPE`; a view that `add` may replace."""
+        return self._data[: self._count]
+
+    def place(self, path: str, frame: int) -> int | None:
+        """Index of a path's frame, or None when it has no row."""
+        return self._place.get((self.names.find(path), frame))
+
+    def add(self, row: Row) -> int:
+        """Append a row.
+
+        Raises:
+            KeyError: The path has a row for this frame already.
+        """
+        code = self.names.code
+        key = (code(row.path), row.frame)
+        if key in self._place:
+            raise KeyError(key)
+        if self._count == len(self._data):
+            self._data = np.concatenate([self._data, np.zeros_like(self._data)])
+        stamps = [ABSENT] * len(STAMPS)
+        for name, at_ns in row.stamps.items():
+            stamps[_STAMP_INDEX[name]] = at_ns
+        self._data[self._count] = (
+            key[0],
+            row.frame,
+            row.content,
+            row.scheduled_ns,
+            row.deadline_at_ns,
+            _FATE_INDEX[row.fate],
+            code(row.cause),
+            code(row.route_planned),
+            code(row.route_delivered),
+            code(row.variant),
+            row.overrun,
+            row.improved,
+            row.partial,
+            row.modelled_ns,
+            row.bytes_up,
+            row.bytes_down,
+            stamps,
+        )
+        self._place[key] = self._count
+        self._count += 1
+        return self._count - 1
+
+    def rows(self) -> Iterator[Row]:
+        """Every row as a value, in the order of `data`."""
+        for record in self.data.tolist():
+            yield self._row(record)
+
+    def row(self, index: int) -> Row:
+        """One row as a value."""
+        return self._row(self._data[index].tolist())
+
+    def _row(self, record: tuple[int, ...]) -> Row:
+        (path, frame, content, scheduled_ns, deadline_at_ns, fate, cause, planned, delivered) = (
+            record[:9]
+        )
+        variant, overrun, improved, partial, modelled_ns, bytes_up, bytes_down, stamps = record[9:]
+        values = np.asarray(stamps).tolist()
+        return Row(
+            path=self.names[path],
+            frame=frame,
+            content=content,
+            scheduled_ns=scheduled_ns,
+            deadline_at_ns=deadline_at_ns,
+            fate=FATES[fate],
+            cause=self.names[cause],
+            route_planned=self.names[planned],
+            route_delivered=self.names[delivered],
+            variant=self.names[variant],
+            overrun=bool(overrun),
+            improved=bool(improved),
+            partial=bool(partial),
+            modelled_ns=modelled_ns,
+            bytes_up=bytes_up,
+            bytes_down=bytes_down,
+            stamps={n: at for n, at in zip(STAMPS, values, strict=True) if at != ABSENT},
+        )

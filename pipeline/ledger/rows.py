@@ -1,0 +1,86 @@
+"""What the vehicle and the consumer say of a frame: the rows a ledger is sealed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.ledger.fates import Fate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A frame was offered to a path.
+
+    Attributes:
+        path: Name of the path.
+        frame: Frame number in the run, from 0.
+        content: Index of the frame in the recording.
+        scheduled_ns: Run time at which it was due, the start of every latency.
+        deadline_at_ns: Run time by which the consumer must have the result.
+    """
+
+    path: str
+    frame: int
+    content: int
+    scheduled_ns: int
+    deadline_at_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One offered frame of one path, settled.
+
+    Attributes:
+        path: Name of the path.
+        frame: Frame number in the run.
+        content: Index of the frame in the recording.
+        scheduled_ns: Run time at which it was due.
+        deadline_at_ns: Run time by which the consumer must have the result.
+        fate: What became of it.
+        cause: Reason in a word or two; empty where the fate says it all.
+        route_planned: Id of the route the plan chose.
+        route_delivered: Id of the route whose answer was delivered; empty without an answer.
+        variant: Model variant that answered.
+        stamps: End of every span it passed, and `admitted`; run time in ns.
+        modelled_ns: Part of the time that was modelled: holds and the shaped link.
+        bytes_up: Payload bytes that crossed upward.
+        bytes_down: Payload bytes that came back.
+        overrun: Whether something that should have been computed ahead ran during the frame.
+        improved: Whether a better answer came after the first and before the deadline.
+        partial: Whether the path delivered with a partner missing.
+    """
+
+    path: str
+    frame: int
+    content: int
+    scheduled_ns: int
+    deadline_at_ns: int
+    fate: Fate
+    cause: str = ""
+    route_planned: str = ""
+    route_delivered: str = ""
+    variant: str = ""
+    stamps: dict[str, int] = field(default_factory=dict)
+    modelled_ns: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    overrun: bool = False
+    improved: bool = False
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """The consumer has decoded a path's result.
+
+    Attributes:
+        path: Name of the path.
+        frame: Frame number in the run.
+        delivered_ns: End of `deliver`, run time in ns.
+    """
+
+    path: str
+    frame: int
+    delivered_ns: int

@@ -1,0 +1,174 @@
+"""A cloud site's machine: takes work, runs it in deadline order, answers or refuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from pipeline.plan.steps import Move
+from pipeline.runtime.core.commands import Forget, Grant, Note, Send
+from pipeline.runtime.core.events import (
+    Job,
+    JobDone,
+    JobFailed,
+    MessageArrived,
+    SendRefused,
+    StopAsked,
+)
+from pipeline.runtime.core.itinerary import Chart, Itinerary
+from pipeline.runtime.core.scheduler import DeviceScheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pipeline.runtime.core.commands import Command
+    from pipeline.runtime.core.config import CoreConfig
+    from pipeline.runtime.core.events import Event
+    from pipeline.runtime.core.messages import Message
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Visit:
+    """A frame that is at this site."""
+
+    message: Message
+    chart: Chart
+    way: Itinerary
+    stamps: dict[str, int]
+    refs: dict[int, str]
+    modelled_ns: int
+    bytes: dict[int, int] = field(default_factory=dict)
+    overrun: bool = False
+
+
+class CloudCore:
+    """Serves the vehicle's requests; each is answered or refused, and gives its credit back.
+
+    Work whose route or model is not known here is refused at once; a copy of work that is under
+    way is thrown away, since the first one will be answered.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self._config = config
+        self._site = config.sites.cloud
+        self._devices = DeviceScheduler(
+            {d: n for d, n in config.slots.items() if config.sites.device_site[d] == self._site}
+        )
+        self._charts = {
+            task.route.id: Chart.of(task.route, config.sites, self._site)
+            for task in config.tasks.values()
+        }
+        self._here: dict[tuple[str, int], _Visit] = {}
+
+    def start(self) -> Sequence[Command]:
+        """Commands before the first event: the vehicle may send so much work."""
+        return (Grant(peer=self._config.sites.vehicle, amount=self._config.cloud_credits),)
+
+    def on(self, event: Event, at_ns: int) -> Sequence[Command]:
+        """Return the commands to carry out, in order."""
+        out: list[Command] = []
+        match event:
+            case JobDone():
+                self._done(event, out)
+            case MessageArrived():
+                self._arrived(event, at_ns, out)
+            case JobFailed(jobs=jobs, reason=reason):
+                for job in jobs:
+                    out.extend(self._devices.over(job))
+                    visit = self._here.get((job.task, job.frame))
+                    if visit is not None:
+                        self._refuse(visit.message, reason, out)
+                        self._leave(visit, out)
+            case SendRefused(reason=reason):
+                out.append(Note(reason="send-refused", detail=reason))
+            case StopAsked(reason=reason):
+                out.append(Note(reason="stopped", detail=reason))
+            case _:
+                pass
+        return out
+
+    def _arrived(self, event: MessageArrived, at_ns: int, out: list[Command]) -> None:
+        message = event.message
+        here = self._here.get((message.task, message.frame))
+        if message.kind != "work" or (here is not None and here.message == message):
+            out.append(Note(reason="stale", detail=f"{message.task}/{message.frame}"))
+            out.append(Forget(refs=(event.ref,)))
+            return
+        chart = self._charts.get(message.route)
+        reason = ""
+        if chart is None:
+            reason = "unknown-cut"
+        elif message.step not in chart.entries or message.task != chart.route.task:
+            reason = "other-cut"
+        elif chart.route.model != message.model:
+            reason = "other-model"
+        elif here is not None:
+            reason = "duplicate"
+        if chart is None or reason:
+            self._refuse(message, reason, out)
+            out.append(Forget(refs=(event.ref,)))
+            out.append(Grant(peer=self._config.sites.vehicle, amount=1))
+            return
+        visit = _Visit(
+            message=message,
+            chart=chart,
+            way=Itinerary(chart),
+            stamps={"uplink_wait": event.crossing.began_ns, "uplink": at_ns},
+            refs={message.step: event.ref},
+            modelled_ns=event.crossing.modelled_ns,
+        )
+        self._here[message.task, message.frame] = visit
+        self._dispatch(visit, visit.way.arrive(message.step), out)
+
+    def _dispatch(self, visit: _Visit, steps: Iterable[int], out: list[Command]) -> None:
+        message, chart = visit.message, visit.chart
+        for index in steps:
+            step = chart.route.steps[index]
+            refs = tuple([visit.refs[i] for i in step.after])
+            device = chart.devices[index]
+            if device:
+                out += self._devices.submit(
+                    Job(message.frame, message.task, index),
+                    device,
+                    deadline_at_ns=message.deadline_at_ns,
+                    inputs=refs,
+                )
+            elif isinstance(step.step, Move):
+                answer = message.answered(
+                    step=index,
+                    stamps=tuple(visit.stamps.items()),
+                    modelled_ns=visit.modelled_ns,
+                    overrun=visit.overrun,
+                )
+                down_bytes = sum([visit.bytes.get(i, 0) for i in step.after])
+                channel = step.step.channel
+                out.append(Send(message=answer, channel=channel, refs=refs, bytes=down_bytes))
+                self._leave(visit, out)
+
+    def _done(self, event: JobDone, out: list[Command]) -> None:
+        for job, output in zip(event.jobs, event.outputs, strict=True):
+            out += self._devices.over(job)
+            visit = self._here.get((job.task, job.frame))
+            if visit is None:
+                out.append(Forget(refs=(output.ref,)))
+                continue
+            waited = visit.chart.waits[job.step]
+            if waited:
+                visit.stamps.setdefault(waited, event.began_ns)
+            visit.stamps[visit.chart.route.steps[job.step].span] = event.ended_ns
+            visit.refs[job.step] = output.ref
+            visit.bytes[job.step] = output.bytes
+            visit.modelled_ns += event.modelled_ns
+            visit.overrun |= event.overrun
+            self._dispatch(visit, visit.way.finish(job.step), out)
+
+    def _refuse(self, message: Message, reason: str, out: list[Command]) -> None:
+        refusal = replace(message, kind="refusal", reason=reason[:200])
+        out.append(Note(reason="refused", detail=reason[:200]))
+        out.append(Send(message=refusal, channel=self._config.down_channel, refs=(), bytes=0))
+
+    def _leave(self, visit: _Visit, out: list[Command]) -> None:
+        del self._here[visit.message.task, visit.message.frame]
+        self._devices.withdraw(visit.message.task, visit.message.frame)
+        out.append(Forget(refs=tuple(visit.refs.values())))
+        out.append(Grant(peer=self._config.sites.vehicle, amount=1))

@@ -1,0 +1,70 @@
+"""Random draws that depend on what is drawn for, never on when or in which order."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BLOCK = 1024  # frames whose words are made at once
+_ATTEMPTS = 4  # Philox gives four words per counter: one per attempt
+_SHIFT = 1 << 40  # makes the counters of warm-up frames positive
+
+PPM = 1_000_000
+
+
+class Draws:
+    """Counter-based draws (Philox4x64), keyed by (seed, purpose, subject, frame, attempt).
+
+    A draw becomes a duration through an integer quantile table, so the same seed gives the same
+    nanoseconds on every machine, and another task or another retry leaves all other draws alone.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._keys: dict[tuple[str, str], np.ndarray[tuple[int], np.dtype[np.uint64]]] = {}
+        self._factors: dict[tuple[str, str], tuple[int, Sequence[int], list[int]]] = {}
+
+    def word(self, purpose: str, subject: str, frame: int, attempt: int = 0) -> int:
+        """A 64-bit word.
+
+        Args:
+            purpose: What for, such as `jitter`.
+            subject: A step, stream, device or link.
+            frame: Frame number, negative for warm-up.
+            attempt: 0 to 3.
+        """
+        block, index = divmod(frame + _SHIFT, _BLOCK)
+        return int(self._words((purpose, subject), block)[index * _ATTEMPTS + attempt])
+
+    def ppm(self, table: Sequence[int], purpose: str, subject: str, frame: int) -> int:
+        """A factor in parts per million, drawn from a table of evenly spaced quantiles."""
+        name = (purpose, subject)
+        block, index = divmod(frame + _SHIFT, _BLOCK)
+        held = self._factors.get(name)
+        if held is None or held[0] != block or held[1] is not table:
+            # The first attempts' upper halves, scaled to the table's length, for a whole block.
+            places = (self._words(name, block)[::_ATTEMPTS] >> 32) * len(table) >> 32
+            held = (block, table, np.asarray(table, np.int64)[places].tolist())
+            self._factors[name] = held
+        return held[2][index]
+
+    def _words(
+        self, name: tuple[str, str], block: int
+    ) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+        counter = np.array([block * _BLOCK, 0, 0, 0], np.uint64)
+        words = np.random.Philox(key=self._key(name), counter=counter)
+        return words.random_raw(_BLOCK * _ATTEMPTS)
+
+    def _key(self, name: tuple[str, str]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+        key = self._keys.get(name)
+        if key is None:
+            text = f"{self._seed}/{name[0]}/{name[1]}".encode()
+            digest = hashlib.blake2b(text, digest_size=16).digest()
+            words = [int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")]
+            key = self._keys[name] = np.array(words, np.uint64)
+        return key

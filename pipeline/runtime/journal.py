@@ -1,0 +1,111 @@
+"""What each core saw and said, line by line: written during a run, read by `rerun`."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.errors import EvidenceError
+from pipeline.runtime.plain import Plain, as_plain, from_plain_event, to_plain
+from replay.evidence import EventLog, EventLogError, read_events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from pipeline.runtime.core.commands import Command
+    from pipeline.runtime.core.events import Event
+
+
+class Journal:
+    """Writes entries of one node; encoding waits until `flush`, off the node's hot path."""
+
+    def __init__(self, path: Path, now_ns: Callable[[], int]) -> None:
+        self._log = EventLog(path, now_ns=now_ns)
+        self._waiting: deque[tuple[int, Event | None, Sequence[Command]]] = deque()
+
+    def record(self, at_ns: int, event: Event | None, commands: Sequence[Command]) -> None:
+        """Keep an entry; an event of None is the start of the core."""
+        self._waiting.append((at_ns, event, commands))
+
+    def flush(self, most: int | None = None) -> None:
+        """Write waiting entries, at most so many.
+
+        Raises:
+            OSError: The disk is full; what was written last may be lost.
+        """
+        for _ in range(len(self._waiting) if most is None else min(most, len(self._waiting))):
+            at_ns, event, commands = self._waiting.popleft()
+            self._log.write(
+                {
+                    "at_ns": at_ns,
+                    "event": None if event is None else to_plain(event),
+                    "commands": [to_plain(command) for command in commands],
+                }
+            )
+        if most is None:
+            self._log.flush()
+
+    @property
+    def waiting(self) -> int:
+        """Entries not yet written."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Write the rest and close.
+
+        Raises:
+            OSError: The disk is full; the file is closed all the same.
+        """
+        try:
+            self.flush()
+        finally:
+            self._log.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of an event log.
+
+    Attributes:
+        line: Its number, from 1.
+        at_ns: Run time.
+        event: What the core saw; None for its start.
+        commands: What it said, as plain data.
+    """
+
+    line: int
+    at_ns: int
+    event: Event | None
+    commands: Plain
+
+
+def read_journal(path: Path) -> Iterator[Entry]:
+    """Entries of an event log, in order.
+
+    Raises:
+        EvidenceError: There is no log, or a line is no entry; file and line are named.
+    """
+    try:
+        for number, data in read_events(path):
+            try:
+                event = data["event"]
+                yield Entry(
+                    line=number,
+                    at_ns=_whole(data["at_ns"]),
+                    event=None if event is None else from_plain_event(event),
+                    commands=as_plain(data["commands"]),
+                )
+            except (ValueError, KeyError, TypeError) as err:
+                raise EvidenceError(f"{path}:{number}: is no event: {err}") from err
+    except EventLogError as err:
+        raise EvidenceError(str(err)) from err
+    except OSError as err:
+        raise EvidenceError(f"{path}: {err.strerror}") from err
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"at_ns is {value!r}")
+    return value

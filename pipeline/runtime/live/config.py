@@ -1,0 +1,56 @@
+"""What a live node is started with, as a JSON file that its supervisor writes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.runtime import plain
+from pipeline.runtime.plain import from_plain, to_plain
+from pipeline.runtime.spec import RunSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SUPERVISOR, RELAY = "supervisor", "relay"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """A node's orders.
+
+    Attributes:
+        role: `player`, `relay`, or a core's name: the vehicle's site, the cloud's, `consumer`.
+        spec: The run.
+        endpoints: Addresses by name; each is bound by one node and connected to by one.
+        events: Path of the event log; empty for a node without a core.
+        results: Path that the consumer writes results to; empty elsewhere.
+        parent: Process id of the supervisor; the node ends when that does.
+        ready: Keys of the results that each segment will be asked for, to be held in memory.
+    """
+
+    role: str
+    spec: RunSpec
+    endpoints: dict[str, str]
+    events: str = ""
+    results: str = ""
+    parent: int = 0
+    ready: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+plain.register(NodeConfig, RunSpec)
+
+
+def write_config(path: Path, config: NodeConfig) -> None:
+    """Write a node's orders."""
+    path.write_text(json.dumps(to_plain(config)), encoding="utf-8")
+
+
+def read_config(path: Path) -> NodeConfig:
+    """Read a node's orders.
+
+    Raises:
+        ValueError: The file holds something else.
+    """
+    return from_plain(NodeConfig, json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,83 @@
+"""What a driver hands over when a run is over: the raw material of the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.ledger.rows import Offer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pipeline.ledger.rows import Delivery, Row
+    from pipeline.ledger.sealing import Closing
+    from pipeline.runtime.core.commands import Command
+    from pipeline.runtime.core.config import PathConfig
+    from pipeline.runtime.core.events import Event
+    from replay.schedule import ScheduledFrame
+
+
+class EventSink(Protocol):
+    """Writes down what a core saw and what it answered."""
+
+    def __call__(
+        self, node: str, at_ns: int, event: Event | None, commands: Sequence[Command]
+    ) -> None:
+        """One event, or the start of the core (None), with the commands that came of it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What happened in a run.
+
+    Attributes:
+        rows: What the vehicle settled.
+        deliveries: What the consumer decoded.
+        played: Frames that the player sent, per stream, warm-up left out.
+        closing: What becomes of frames that nobody settled.
+        partial: Whether the run was ended before its time.
+        notes: How often each note was made.
+        lags_ns: How late the player sent each frame; empty in virtual time.
+        hold_late_ns: How late emulated devices let go; empty in virtual time.
+        failure: Why the run ended early through no wish of the user; None otherwise.
+        peaks: Largest resident memory of each process in bytes; empty in virtual time.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+    played: dict[str, int] = field(default_factory=dict)
+    closing: Closing
+    partial: bool = False
+    notes: Counter[str] = field(default_factory=Counter)
+    lags_ns: list[int] = field(default_factory=list)
+    hold_late_ns: list[int] = field(default_factory=list)
+    failure: str | None = None
+    peaks: dict[str, int] = field(default_factory=dict)
+
+
+def offers(
+    schedule: Iterable[ScheduledFrame],
+    paths: Sequence[PathConfig],
+    played: dict[str, int] | None = None,
+) -> Iterator[Offer]:
+    """Every frame that a path was offered, in the schedule's order.
+
+    Args:
+        schedule: All frames of the run; warm-up frames are passed over.
+        paths: The paths.
+        played: How many frames of each stream were sent; None for all.
+    """
+    for frame in schedule:
+        if frame.warmup or (played is not None and frame.number >= played.get(frame.stream, 0)):
+            continue
+        for path in paths:
+            if path.stream == frame.stream and path.selects(frame.number):
+                yield Offer(
+                    path=path.name,
+                    frame=frame.number,
+                    content=frame.content,
+                    scheduled_ns=frame.scheduled_ns,
+                    deadline_at_ns=frame.scheduled_ns + path.deadline_ns,
+                )

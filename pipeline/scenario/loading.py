@@ -1,0 +1,344 @@
+"""Reading a scenario file: line numbers, `extends`, `--set`, and every problem at once."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+from pydantic import BaseModel, ValidationError
+
+from pipeline.errors import DataMissingError, Problem, ScenarioError
+from pipeline.scenario.models import LATER, LATER_VALUES, Scenario
+from pipeline.scenario.references import check_references
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Tree = dict[str, "Tree"] | list["Tree"] | str | int | float | bool | None
+Location = tuple[str | int, ...]
+
+_MOST_BYTES = 1 << 20
+_MOST_DEPTH = 24
+_MOST_ALIASES = 32
+_MOST_EXTENDS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedScenario:
+    """A valid scenario and where each of its keys stands.
+
+    Attributes:
+        path: The file.
+        scenario: What it says, after `extends` and `--set`.
+        lines: File and line of each key, by location.
+    """
+
+    path: Path
+    scenario: Scenario
+    lines: Mapping[Location, tuple[str, int]]
+
+    def problem(self, location: Location, reason: str) -> Problem:
+        """A problem at a key, for checks that need more than the file."""
+        return _problem(self.path, self.lines, location, reason)
+
+
+def load_scenario(path: Path, *, overrides: Sequence[str] = ()) -> LoadedScenario:
+    """Read and validate a scenario file.
+
+    Args:
+        path: The file.
+        overrides: Settings `a.b=c` that replace what the file says.
+
+    Raises:
+        DataMissingError: There is no such file.
+        ScenarioError: The file has problems; all of them are in it.
+    """
+    lines: dict[Location, tuple[str, int]] = {}
+    tree = _read(path, lines, ())
+    for setting in overrides:
+        _override(tree, setting, lines)
+    try:
+        scenario = Scenario.model_validate(tree)
+    except ValidationError as err:
+        problems = [
+            _problem(path, lines, *_explain(tree, tuple(error["loc"]), error["type"], error["msg"]))
+            for error in err.errors(include_url=False, include_context=False)
+        ]
+        raise ScenarioError(_unique(problems)) from err
+    problems = [_problem(path, lines, at, reason) for at, reason in check_references(scenario)]
+    if problems:
+        raise ScenarioError(_unique(problems))
+    return LoadedScenario(path=path, scenario=scenario, lines=lines)
+
+
+def _unique(problems: Sequence[Problem]) -> list[Problem]:
+    ordered = sorted(set(problems), key=lambda p: (p.file, p.line or 0, p.key, p.reason))
+    return list(ordered)
+
+
+def _problem(
+    path: Path, lines: Mapping[Location, tuple[str, int]], at: Location, reason: str
+) -> Problem:
+    key = ".".join(str(part) for part in at)
+    where = at
+    while where and where not in lines:
+        where = where[:-1]
+    file, line = lines.get(where, (str(path), 0))
+    return Problem(file=file, line=line or None, key=key, reason=reason)
+
+
+# -- YAML --------------------------------------------------------------------------------------
+
+
+def _read(
+    path: Path, lines: dict[Location, tuple[str, int]], seen: tuple[Path, ...]
+) -> dict[str, Tree]:
+    from ruamel.yaml import YAML  # noqa: PLC0415 - 20 ms, and only where a file is read
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError  # noqa: PLC0415
+
+    if not path.is_file():
+        raise DataMissingError(str(path), path, "name a scenario file; `examples/` has some")
+    if path.stat().st_size > _MOST_BYTES:
+        raise ScenarioError([_whole(path, f"is larger than {_MOST_BYTES} bytes")])
+    if path.resolve() in seen or len(seen) >= _MOST_EXTENDS:
+        raise ScenarioError([_whole(path, "extends itself, or more than 8 files deep")])
+    try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_tags_and_aliases(path, text)
+        data = YAML(typ="rt").load(text)
+    except MarkedYAMLError as err:
+        mark = err.problem_mark
+        line = None if mark is None else mark.line + 1
+        reason = " ".join(str(err.problem or err.context or "is not valid YAML").split())
+        raise ScenarioError([Problem(file=str(path), line=line, key="", reason=reason)]) from err
+    except (YAMLError, UnicodeDecodeError, RecursionError, ValueError) as err:
+        reason = f"is not valid YAML: {' '.join(str(err).split())[:200]}"
+        raise ScenarioError([_whole(path, reason)]) from err
+    if not isinstance(data, dict):
+        raise ScenarioError([_whole(path, "must be a map of keys, such as `splitway: 1`")])
+    mine: dict[Location, tuple[str, int]] = {}
+    tree = _plain(data, (), str(path), mine)
+    if not isinstance(tree, dict):
+        raise ScenarioError([_whole(path, "must be a map of keys, such as `splitway: 1`")])
+    base_name = tree.pop("extends", None)
+    if base_name is not None:
+        if not isinstance(base_name, str):
+            at = mine.get(("extends",), (str(path), 1))
+            problem = Problem(file=at[0], line=at[1], key="extends", reason="must name a file")
+            raise ScenarioError([problem])
+        base = _read(path.parent / base_name, lines, (*seen, path.resolve()))
+        tree = _merge(base, tree)
+    lines.update(mine)
+    return tree
+
+
+def _whole(path: Path, reason: str) -> Problem:
+    return Problem(file=str(path), line=None, key="", reason=reason)
+
+
+def _refuse_tags_and_aliases(path: Path, text: str) -> None:
+    from ruamel.yaml import YAML  # noqa: PLC0415 - see _read
+    from ruamel.yaml.tokens import AliasToken, TagToken  # noqa: PLC0415
+
+    aliases = 0
+    for token in YAML(typ="rt").scan(text):
+        if isinstance(token, TagToken):
+            line = token.start_mark.line + 1
+            problem = Problem(file=str(path), line=line, key="", reason="tags are not allowed")
+            raise ScenarioError([problem])
+        aliases += isinstance(token, AliasToken)
+    if aliases > _MOST_ALIASES:
+        raise ScenarioError([_whole(path, f"has more than {_MOST_ALIASES} aliases")])
+
+
+def _plain(node: object, at: Location, file: str, lines: dict[Location, tuple[str, int]]) -> Tree:
+    if len(at) > _MOST_DEPTH:
+        raise ScenarioError([Problem(file=file, line=None, key="", reason="is nested too deeply")])
+    if isinstance(node, dict):
+        table = getattr(node, "lc", None)
+        found: dict[str, Tree] = {}
+        for key, item in node.items():
+            here = (*at, str(key))
+            try:
+                lines[here] = (file, table.key(key)[0] + 1) if table else (file, 1)
+            except (KeyError, TypeError):  # a key that came in by a merge
+                lines[here] = lines.get(at, (file, 1))
+            found[str(key)] = _plain(item, here, file, lines)
+        return found
+    if isinstance(node, list):
+        table = getattr(node, "lc", None)
+        for index in range(len(node)):
+            try:
+                lines[*at, index] = (file, table.item(index)[0] + 1) if table else (file, 1)
+            except (KeyError, TypeError):
+                lines[*at, index] = lines.get(at, (file, 1))
+        return [_plain(item, (*at, index), file, lines) for index, item in enumerate(node)]
+    if isinstance(node, bool) or node is None:
+        return node
+    if isinstance(node, int):
+        return int(node)
+    if isinstance(node, float):
+        return float(node)
+    return str(node)
+
+
+def _merge(base: dict[str, Tree], over: dict[str, Tree]) -> dict[str, Tree]:
+    """Maps are merged, everything else is replaced."""
+    merged = dict(base)
+    for key, item in over.items():
+        below = merged.get(key)
+        if isinstance(below, dict) and isinstance(item, dict):
+            merged[key] = _merge(below, item)
+        else:
+            merged[key] = item
+    return merged
+
+
+def _override(tree: dict[str, Tree], setting: str, lines: dict[Location, tuple[str, int]]) -> None:
+    from ruamel.yaml import YAML  # noqa: PLC0415 - see _read
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    where, equals, text = setting.partition("=")
+    keys = where.strip().split(".")
+    if not equals or not all(keys):
+        problem = Problem(
+            file="--set", line=None, key=setting, reason="must be path=value, as in run.loop=3"
+        )
+        raise ScenarioError([problem])
+    try:
+        value = _plain(YAML(typ="safe").load(text), (), "--set", {})
+    except YAMLError as err:
+        problem = Problem(file="--set", line=None, key=where, reason=f"{text!r} is not valid YAML")
+        raise ScenarioError([problem]) from err
+    inner = tree
+    for key in keys[:-1]:
+        below = inner.setdefault(key, {})
+        if not isinstance(below, dict):
+            problem = Problem(
+                file="--set", line=None, key=where, reason=f"{key} holds no keys of its own"
+            )
+            raise ScenarioError([problem])
+        inner = below
+    inner[keys[-1]] = value
+    for depth in range(1, len(keys) + 1):
+        lines.setdefault(tuple(keys[:depth]), ("--set", 0))
+    lines[tuple(keys)] = ("--set", 0)
+
+
+# -- explaining what pydantic found ------------------------------------------------------------
+
+
+def _explain(tree: Tree, loc: Location, kind: str, message: str) -> tuple[Location, str]:
+    """The key as the file has it, and a reason a user can act on."""
+    at, holder = _walk(tree, loc)
+    later = _later(at, LATER)
+    if kind == "extra_forbidden":
+        if later:
+            return at, f"this version does not do {later} yet; leave the key out"
+        known = sorted(_fields(holder))
+        close = difflib.get_close_matches(str(at[-1]), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+        return at, f"unknown key, {hint}"
+    later = _later(at, LATER_VALUES)
+    value = _value(tree, at)
+    if later and kind != "missing" and value not in (None, "", [], {}):
+        return at, f"this version does not do {later} yet, got {_short(value)}"
+    if kind == "missing":
+        return at, "is missing"
+    if kind == "literal_error":
+        options = re.findall(r"'([^']*)'", message)
+        close = difflib.get_close_matches(str(value), options, n=1)
+        hint = f", did you mean {close[0]!r}?" if close else f"; known: {', '.join(options)}"
+        return at, f"{_short(value)} is unknown{hint}"
+    text = message.removeprefix("Value error, ")
+    if text == message:
+        text = f"{message[0].lower()}{message[1:]}, got {_short(value)}"
+    return at, text
+
+
+def _short(value: Tree) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - a line's worth
+
+
+def _walk(tree: Tree, loc: Location) -> tuple[Location, type[BaseModel]]:
+    """Drop what pydantic adds to a location (names of union members), and find the model."""
+    at: list[str | int] = []
+    node, holder, kind = tree, Scenario, typing.cast("object", Scenario)
+    for index, part in enumerate(loc):
+        last = index == len(loc) - 1
+        inside = isinstance(node, dict) and part in node
+        inside |= isinstance(node, list) and isinstance(part, int) and part < len(node)
+        if not inside and not (last and part in _fields_of(kind)):
+            if not last or not isinstance(node, dict):
+                continue
+        holder = _model(kind) or holder
+        at.append(part)
+        kind = _member(kind, part)
+        if isinstance(node, dict):
+            node = node.get(str(part))
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]
+    return tuple(at), holder
+
+
+def _model(kind: object) -> type[BaseModel] | None:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    for arg in typing.get_args(kind):
+        if typing.get_origin(kind) in (Union, types.UnionType, typing.Annotated):
+            found = _model(arg)
+            if found:
+                return found
+    return None
+
+
+def _member(kind: object, part: str | int) -> object:
+    model = _model(kind)
+    if model is not None:
+        for name, info in model.model_fields.items():
+            if part in (name, info.alias):
+                return info.annotation
+        return None
+    for candidate in (kind, *typing.get_args(kind)):
+        if typing.get_origin(candidate) is dict:
+            return typing.get_args(candidate)[1]
+        if typing.get_origin(candidate) is list:
+            return typing.get_args(candidate)[0]
+    return None
+
+
+def _fields(model: type[BaseModel]) -> set[str]:
+    return {info.alias or name for name, info in model.model_fields.items()}
+
+
+def _fields_of(kind: object) -> set[str]:
+    model = _model(kind)
+    return set() if model is None else _fields(model)
+
+
+def _value(tree: Tree, at: Location) -> Tree:
+    node = tree
+    for part in at:
+        if isinstance(node, dict):
+            node = node.get(str(part))
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        else:
+            return None
+    return node
+
+
+def _later(at: Location, table: Mapping[str, str]) -> str | None:
+    for pattern, what in table.items():
+        parts = pattern.split(".")
+        if len(parts) == len(at) and all(
+            p in ("*", str(a)) for p, a in zip(parts, at, strict=True)
+        ):
+            return what
+    return None

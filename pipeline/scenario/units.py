@@ -1,0 +1,122 @@
+"""Quantities as a scenario writes them: numbers with units, turned into integers once, here."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+_NUMBER = r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*"
+_DURATIONS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
+_RATES = {"bit/s": 1, "kbit/s": 1_000, "Mbit/s": 1_000_000, "Gbit/s": 1_000_000_000}
+
+
+def _quantity(value: object, units: dict[str, int], what: str, example: str) -> int:
+    if isinstance(value, str):
+        found = re.fullmatch(_NUMBER + r"(?P<unit>\D\S*)", value.strip())
+        if found and found["unit"] in units:
+            return int(Fraction(found["number"]) * units[found["unit"]])
+    raise ValueError(
+        f"must be {what} with a unit ({', '.join(units)}), such as {example}, got {value!r}"
+    )
+
+
+def parse_duration(value: object) -> int:
+    """A duration such as `40ms` in ns.
+
+    Raises:
+        ValueError: It has no unit, an unknown one, or is no number.
+    """
+    return _quantity(value, _DURATIONS, "a duration", "40ms")
+
+
+def parse_rate(value: object) -> int:
+    """A data rate such as `50Mbit/s` in bits per second.
+
+    Raises:
+        ValueError: It has no unit, an unknown one, is no number, or is zero.
+    """
+    rate = _quantity(value, _RATES, "a data rate", "50Mbit/s")
+    if rate <= 0:
+        raise ValueError(f"must be above zero, got {value!r}")
+    return rate
+
+
+def parse_share(value: object) -> float:
+    """A share such as `5%` as a number from 0 to 1.
+
+    Raises:
+        ValueError: It has no percent sign or is out of range.
+    """
+    if isinstance(value, str):
+        found = re.fullmatch(_NUMBER + "%", value.strip())
+        if found and Fraction(found["number"]) <= 100:  # noqa: PLR2004 - per cent
+            return float(Fraction(found["number"]) / 100)
+    raise ValueError(f"must be a percentage from 0% to 100%, such as 5%, got {value!r}")
+
+
+def parse_ratio(value: object) -> float:
+    """A factor such as `1/255` or `1`.
+
+    Raises:
+        ValueError: It is no positive number or fraction.
+    """
+    text = str(value).strip()
+    if not isinstance(value, bool) and re.fullmatch(r"[0-9.]+(/[0-9]+)?", text):
+        try:
+            ratio = float(Fraction(text))
+        except (ValueError, ZeroDivisionError):
+            ratio = 0.0
+        if ratio > 0:
+            return ratio
+    raise ValueError(f"must be a positive number or a fraction, such as 1/255, got {value!r}")
+
+
+def parse_frames(value: object) -> int:
+    """A count of frames such as `50 frames` or 50.
+
+    Raises:
+        ValueError: It is no count.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    if isinstance(value, str) and (found := re.fullmatch(r"([0-9]+)\s*frames?", value.strip())):
+        return int(found[1])
+    raise ValueError(f"must be a count of frames, such as '50 frames', got {value!r}")
+
+
+def _text(unit: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "description": unit})
+
+
+Duration = Annotated[
+    int,
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda ns: f"{ns}ns", return_type=str),
+    _text("a duration with its unit, such as 40ms"),
+]
+Rate = Annotated[
+    int,
+    BeforeValidator(parse_rate),
+    PlainSerializer(lambda rate: f"{rate}bit/s", return_type=str),
+    _text("a data rate with its unit, such as 50Mbit/s"),
+]
+Share = Annotated[
+    float,
+    BeforeValidator(parse_share),
+    PlainSerializer(lambda share: f"{share * 100:.12g}%", return_type=str),
+    _text("a percentage, such as 5%"),
+]
+Ratio = Annotated[
+    float,
+    BeforeValidator(parse_ratio),
+    PlainSerializer(lambda ratio: str(Fraction(ratio).limit_denominator(100_000)), return_type=str),
+    WithJsonSchema({"type": ["string", "number"], "description": "a factor, such as 1/255"}),
+]
+Frames = Annotated[
+    int,
+    BeforeValidator(parse_frames),
+    WithJsonSchema({"type": ["string", "integer"], "description": "a count, such as 50 frames"}),
+]

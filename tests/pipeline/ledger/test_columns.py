@@ -1,0 +1,56 @@
+"""Rows as columns: what goes in comes out."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.ledger import FATES, Row
+from pipeline.ledger.columns import STAMPS, Columns
+
+texts = st.text(max_size=8)
+stamps_ns = st.integers(-(2**62), 2**62)
+rows = st.builds(
+    Row,
+    path=st.sampled_from(["a", "b"]),
+    frame=st.integers(0, 2**40),
+    content=st.integers(0, 2**31 - 1),
+    scheduled_ns=stamps_ns,
+    deadline_at_ns=stamps_ns,
+    fate=st.sampled_from(FATES),
+    cause=texts,
+    route_planned=texts,
+    route_delivered=texts,
+    variant=texts,
+    stamps=st.dictionaries(st.sampled_from(STAMPS), stamps_ns),
+    modelled_ns=stamps_ns,
+    bytes_up=st.integers(0, 2**50),
+    bytes_down=st.integers(0, 2**50),
+    overrun=st.booleans(),
+    improved=st.booleans(),
+    partial=st.booleans(),
+)
+
+
+@given(kept=st.lists(rows, unique_by=lambda row: (row.path, row.frame), max_size=40))
+def test_rows_come_back_as_they_were(kept: list[Row]) -> None:
+    """In order, one by one and by their place, also when the columns had to grow."""
+    columns = Columns(expected_rows=1)
+    places = [columns.add(row) for row in kept]
+    assert places == list(range(len(kept)))
+    assert list(columns.rows()) == kept
+    assert len(columns) == len(columns.data) == len(kept)
+    for index, row in enumerate(kept):
+        assert columns.place(row.path, row.frame) == index
+        assert columns.row(index) == row
+
+
+def test_a_second_row_for_a_frame_is_refused() -> None:
+    """And the first one stays."""
+    columns = Columns()
+    row = Row(path="a", frame=1, content=1, scheduled_ns=0, deadline_at_ns=1, fate="edge")
+    columns.add(row)
+    with pytest.raises(KeyError):
+        columns.add(row)
+    assert list(columns.rows()) == [row]
