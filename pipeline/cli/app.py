@@ -1,0 +1,407 @@
+"""The verbs of `splitway`: parse, call `pipeline.api`, print, and answer with an exit code."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from pipeline import api
+from pipeline.cli import options
+from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
+from pipeline.cli.progress import Watcher
+from pipeline.cli.stopping import Stopper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FAILED, _INPUT, _INCONCLUSIVE, _INFRASTRUCTURE = 1, 2, 3, 4
+_SIGNALLED = 128
+
+app = typer.Typer(
+    name="splitway",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Replay recorded drives through a perception stack split between car and cloud, "
+    "and judge every deadline.",
+)
+
+
+@app.command()
+def demo(
+    *,
+    virtual: Annotated[bool, typer.Option("--virtual", help="In virtual time.")] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+    sets: options.Sets = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    timeout: options.Timeout = None,
+) -> None:
+    """Replay the built-in drive through the built-in network; needs no data and no network."""
+    common = options.common(
+        json=json,
+        quiet=quiet,
+        verbose=verbose,
+        no_color=no_color,
+        folder=folder,
+        timeout=timeout,
+    )
+    _run(common, api.DEMO, sets, seed, out, virtual=virtual, annotate=True)
+
+
+@app.command()
+def run(
+    scenario: options.ScenarioFile,
+    *,
+    virtual: Annotated[bool, typer.Option("--virtual", help="In virtual time.")] = False,
+    annotate: Annotated[
+        bool, typer.Option("--annotate", help="Keep pictures with the results drawn in.")
+    ] = False,
+    soft: Annotated[bool, typer.Option("--soft", help="Exit 0 where a gate failed.")] = False,
+    allow_outside: options.Outside = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+    sets: options.Sets = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    timeout: options.Timeout = None,
+) -> None:
+    """Replay a scenario and judge it: live over ZeroMQ, or in virtual time."""
+    common = options.common(
+        json=json,
+        quiet=quiet,
+        verbose=verbose,
+        no_color=no_color,
+        folder=folder,
+        timeout=timeout,
+    )
+    _run(
+        common,
+        scenario,
+        sets,
+        seed,
+        out,
+        virtual=virtual,
+        annotate=annotate,
+        soft=soft,
+        allow_outside=allow_outside,
+    )
+
+
+@app.command()
+def check(
+    scenario: options.ScenarioFile,
+    *,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of scenario files.")
+    ] = False,
+    allow_outside: options.Outside = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+    sets: options.Sets = None,
+    seed: options.Seed = None,
+) -> None:
+    """Validate a scenario with everything it names: drive, models, devices, routes; run nothing."""
+    common = options.common(
+        json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
+    )
+    if schema:
+        from pipeline.scenario import Scenario
+
+        print_json(Scenario.model_json_schema(by_alias=True))
+        return
+    found = api.check(scenario, _options(sets, seed, allow_outside=allow_outside))
+    if common.json:
+        print_json(
+            {
+                "schema": "splitway.check/1",
+                "scenario": found.loaded.scenario.name,
+                "frames": found.facts.frames,
+                "warnings": list(found.warnings),
+            }
+        )
+        return
+    print(
+        f"{scenario}: ok: {found.facts.frames} frames of {found.facts.width}×"
+        f"{found.facts.height}, {len(found.plan.tasks)} tasks"
+    )
+    for warning in found.warnings:
+        print(f" warning {warning}")
+
+
+@app.command()
+def plan(
+    scenario: options.ScenarioFile,
+    *,
+    percentile: Annotated[
+        float, typer.Option("--percentile", help="Percentile that latencies are predicted at.")
+    ] = 99.0,
+    allow_outside: options.Outside = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+    sets: options.Sets = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+) -> None:
+    """Price every route of every task: edge, raw, encoded, the best split per codec; and why."""
+    common = options.common(
+        json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
+    )
+    _, document = api.plan(
+        scenario, _options(sets, seed, allow_outside=allow_outside), percentile=percentile
+    )
+    if out is not None:
+        from replay.evidence import write_json
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "plan.json", document)
+    if common.json:
+        print_json(document)
+    else:
+        print_plan(common, document)
+
+
+@app.command()
+def rerun(
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a run.")],
+    *,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+) -> None:
+    """Feed a run's event logs to fresh cores: the same commands and ledger, or where they part."""
+    common = options.common(
+        json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
+    )
+    result = api.rerun(directory)
+    if common.json:
+        divergence = result.divergence
+        print_json(
+            {
+                "schema": "splitway.rerun/1",
+                "same": result.same,
+                "divergence": None
+                if divergence is None
+                else {
+                    "node": divergence.node,
+                    "line": divergence.line,
+                    "at_ns": divergence.at_ns,
+                    "what": divergence.what,
+                },
+                "ledger_difference": result.ledger_difference,
+                "events": result.events,
+                "rows": result.rows,
+                "hash": result.hash,
+            }
+        )
+    else:
+        print_rerun(result)
+    raise typer.Exit(0 if result.same else _FAILED)
+
+
+@app.command()
+def price(
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="ONNX files.")],
+    *,
+    device: Annotated[str, typer.Option("--device", metavar="ID", help="See `devices`.")],
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="float32, float16 or int8.")
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1)] = 1,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+) -> None:
+    """Latency and energy of a model on a device, total and per operator."""
+    common = options.common(
+        json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
+    )
+    found = api.price(models, device, precision=_precision(precision), batch=batch)
+    if common.json:
+        print_json(found[0] if len(found) == 1 else found)
+        return
+    for document in found:
+        _print_price(common, document)
+
+
+@app.command()
+def devices(
+    *,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+) -> None:
+    """List devices and backends, and why one is unavailable."""
+    common = options.common(
+        json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
+    )
+    found = api.devices()
+    if common.json:
+        print_json({"schema": "splitway.devices/1", "devices": found})
+        return
+    rows = [
+        (
+            str(entry["id"]),
+            str(entry["kind"]),
+            str(entry["label"]),
+            str(entry["source"]),
+            "yes" if entry["available"] else f"no: {entry['why']}",
+        )
+        for entry in found
+    ]
+    print_table(common, ("id", "kind", "label", "source", "available"), rows, left=5)
+
+
+# -- shared ----------------------------------------------------------------------------------------
+
+
+def _options(sets: list[str] | None, seed: int | None, *, allow_outside: bool) -> api.Options:
+    return api.Options(seed=seed, overrides=tuple(sets or ()), allow_outside=allow_outside)
+
+
+def _precision(text: str | None) -> Literal["float32", "float16", "int8"] | None:
+    match text:
+        case None | "float32" | "float16" | "int8":
+            return text
+        case _:
+            raise typer.BadParameter(
+                f"{text!r} is none of float32, float16, int8", param_hint="--precision"
+            )
+
+
+def _run(
+    common: options.Common,
+    scenario: Path,
+    sets: list[str] | None,
+    seed: int | None,
+    out: Path | None,
+    *,
+    virtual: bool,
+    annotate: bool,
+    soft: bool = False,
+    allow_outside: bool = False,
+) -> None:
+    stopper = Stopper(common.timeout_s)
+    stopper.install()
+    watcher = Watcher(common, stopper, driver="virtual" if virtual else "live", seed=seed)
+    try:
+        result = api.run(
+            scenario,
+            _options(sets, seed, allow_outside=allow_outside),
+            virtual=virtual,
+            out=out,
+            annotate=annotate,
+            observer=watcher,
+        )
+    finally:
+        watcher.close()
+    if common.json:
+        print_json(result.document)
+    else:
+        print_result(common, result)
+    if result.failure is not None:
+        print(f"splitway: {result.failure}", file=sys.stderr)
+    code = result.exit_code
+    if result.failure is None and result.document["partial"]:
+        code = _INCONCLUSIVE if stopper.timed_out else _SIGNALLED + (stopper.signal or 2)
+    if soft and code == _FAILED:
+        print("splitway: a gate failed; --soft makes that exit 0", file=sys.stderr)
+        code = 0
+    raise typer.Exit(code)
+
+
+def _print_price(common: options.Common, document: dict[str, object]) -> None:
+    low, high = _pair(document["interval_ms"])
+    energy = document["energy_mj"]
+    print(
+        f"{document['model']} on {document['device']}, {document['precision']}, batch "
+        f"{document['batch']}: {_ms(document['latency_ms'])} ms ({low:.3f}–{high:.3f}), "
+        f"{document['label']}; overhead {_ms(document['overhead_ms'])} ms"
+        + (f", {energy:.2f} mJ" if isinstance(energy, float) else "")
+    )
+    operators = document["ops"]
+    rows = []
+    for op in operators if isinstance(operators, list) else ():
+        fused = op["fused_into"]
+        rows.append(
+            (
+                op["name"],
+                op["op"],
+                op["on"] if fused is None else f"in {fused}",
+                _ms(op["latency_ms"]),
+                f"{op['macs'] / 1e6:.2f}",
+                f"{op['bytes']:,}".replace(",", " "),
+            )
+        )
+    print_table(common, ("operator", "type", "on", "ms", "MMAC", "bytes"), rows, left=3)
+
+
+def _ms(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _pair(value: object) -> tuple[float, float]:
+    match value:
+        case [int() | float() as low, int() | float() as high]:
+            return low, high
+        case _:
+            return 0.0, 0.0
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: errors become one clear message on standard error and an exit code.
+
+    Typer answers for itself: 2 on misuse, 130 on Ctrl-C.
+    """
+    from accelerators.errors import AcceleratorError
+    from pipeline.errors import InfrastructureError, PipelineError
+    from replay.errors import ReplayError
+    from sensors.errors import SensorError
+
+    chosen = list(sys.argv[1:] if arguments is None else arguments)
+    traced = "-vv" in chosen or chosen.count("-v") + chosen.count("--verbose") > 1
+    try:
+        app(chosen, prog_name="splitway")
+    except (InfrastructureError, ReplayError) as err:
+        code = _say(err, _INFRASTRUCTURE, traced=traced)
+    except (PipelineError, AcceleratorError, SensorError) as err:
+        code = _say(err, _INPUT, traced=traced)
+    except OSError as err:
+        code = _say(err, _INFRASTRUCTURE, traced=traced)
+    except Exception as err:  # noqa: BLE001 - a bug: said so, and no bare traceback
+        print("splitway: this is a bug; -vv shows the traceback", file=sys.stderr)
+        code = _say(err, _INFRASTRUCTURE, traced=traced)
+    else:
+        code = 0
+    sys.exit(code)
+
+
+def _say(err: BaseException, code: int, *, traced: bool) -> int:
+    if traced:
+        traceback.print_exception(err)
+    text = str(err) or type(err).__name__
+    print(text if "\n" in text else f"splitway: {text}", file=sys.stderr)
+    return code

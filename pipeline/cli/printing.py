@@ -1,0 +1,162 @@
+"""Results for people, on standard output: tables that survive a pipe, and one-line answers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
+
+    from pipeline.api import RerunResult, Result
+    from pipeline.cli.options import Common
+    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
+
+_PIPE_WIDTH = 200  # a table in a pipe is not folded; whoever reads it chooses the width
+
+
+def print_json(document: object) -> None:
+    """One JSON document on standard output."""
+    json.dump(document, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def console(common: Common) -> Console:
+    """Where tables go; plain and wide in a pipe."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        return Console(no_color=not common.color, highlight=False)
+    return Console(no_color=True, width=_PIPE_WIDTH, highlight=False)
+
+
+def print_table(
+    common: Common,
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    left: int = 1,
+) -> None:
+    """A table without lines; the first `left` columns are text, the others figures."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for index, name in enumerate(header):
+        table.add_column(name, justify="left" if index < left else "right", no_wrap=index < left)
+    for row in rows:
+        table.add_row(*row)
+    console(common).print(table)
+
+
+def print_result(common: Common, result: Result) -> None:
+    """Verdict, percentiles, spans and ledger of a run."""
+    from pipeline.verdict.summary import (
+        ledger_line,
+        notes,
+        path_table,
+        span_line,
+    )
+
+    document = result.document
+    table = path_table(document)
+    print()
+    print_table(common, table.header, table.rows)
+    for path in document["paths"]:
+        line = span_line(path)
+        if line:
+            print(f" spans   {path['name']}: {line}")
+    for path in document["paths"]:
+        if path["verdict_at_bias"] is not None:
+            at = path["verdict_at_bias"]
+            words = ", ".join(f"{bias} {verdict}" for bias, verdict in at.items())
+            print(f" bias    {path['name']}: {words}")
+    causes = [
+        f"{path['name']}: {cause} {count}"
+        for path in document["paths"]
+        for cause, count in path["causes"].items()
+    ]
+    for cause in causes:
+        print(f" cause   {cause}")
+    print(f" ledger  {ledger_line(document)}     balanced, {document['ledger']['hash'][:12]}")
+    for note in (*notes(document), *result.notes):
+        print(f" note    {note}")
+    print()
+    word = document["verdict"].upper()
+    gates = len(document["gates"])
+    tail = " (partial)" if document["partial"] else ""
+    print(f"{word}  {gates} gate{'s' if gates != 1 else ''}{tail}   {result.directory}")
+
+
+def print_plan(common: Common, document: PlanDocument) -> None:
+    """Every candidate of every task on one table, and why the chosen one won."""
+    spans = _passed_spans(document)
+    for task in document["tasks"]:
+        print(f"{task['name']}  (ms at p{document['percentile']:g}, idle; spans are medians)")
+        rows = [_candidate_row(task, index, spans) for index in range(len(task["candidates"]))]
+        header = ("", "route", "codec", "latency", "bias", *spans, "up B", "down B", "agree", "")
+        print_table(common, header, rows, left=3)
+        chosen = task["candidates"][task["run"]]
+        if chosen["cut"] and chosen["route"] == "split":
+            print(
+                f"  cut at {', '.join(chosen['cut'])}"
+                + (f"  ({chosen['pin']})" if chosen["pin"] else "")
+            )
+        print(f"  {task['explanation']}")
+        if common.verbose:
+            for candidate in task["candidates"]:
+                print(f"    {_title(candidate)}: {candidate['why']}")
+        print()
+
+
+def _passed_spans(document: PlanDocument) -> list[str]:
+    order = list(document["tasks"][0]["candidates"][0]["spans"])
+    passed = {
+        span
+        for task in document["tasks"]
+        for candidate in task["candidates"]
+        for span, value in candidate["spans"].items()
+        if value is not None
+    }
+    return [span for span in order if span in passed]
+
+
+def _title(candidate: CandidateDocument) -> str:
+    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
+    return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
+
+
+def _candidate_row(task: TaskDocument, index: int, spans: Sequence[str]) -> tuple[str, ...]:
+    candidate = task["candidates"][index]
+    mark = "▶" if index == task["chosen"] else ("▷" if index == task["run"] else "")
+    low, high = candidate["interval_ms"]
+    values = (candidate["spans"][span] for span in spans)
+    agreement = candidate["agreement"]
+    state = "" if candidate["allowed"] else "not allowed"
+    if not candidate["feasible"]:
+        state = "infeasible"
+    return (
+        mark,
+        candidate["route"],
+        "+".join(dict.fromkeys(candidate["codecs"].values())),
+        f"{candidate['latency_ms']:.1f}",
+        f"{low:.1f}–{high:.1f}",
+        *("" if value is None else f"{value:.2f}" for value in values),
+        f"{candidate['bytes_up']:,}".replace(",", " "),
+        f"{candidate['bytes_down']:,}".replace(",", " "),
+        "" if agreement is None else f"{agreement:.3f}",
+        state,
+    )
+
+
+def print_rerun(result: RerunResult) -> None:
+    """Whether the cores did the same again."""
+    events = ", ".join(f"{node} {count}" for node, count in result.events.items())
+    if result.same:
+        print(f"same: {events} events, {result.rows} rows, ledger {result.hash[:12]}")
+    elif result.divergence is not None:
+        print(f"diverged: {result.divergence}")
+    else:
+        print(f"diverged: {result.ledger_difference}")
