@@ -52,13 +52,18 @@ def keep_pictures(directory: Path, assembled: Assembled, *, results: Path, annot
         path = str(directory / f"{ANNOTATED}.mp4")
         video = cv2.VideoWriter(path, codec, 1e9 / period_ns, size)
     shown: dict[str, Result] = {}
-    captions = [f"{assembled.loaded.scenario.name} · seed {assembled.spec.seed}"]
+    name, seed = assembled.loaded.scenario.name, assembled.spec.seed
+    remark = "untrained network: the boxes mean nothing" if assembled.untrained else ""
     wanted = None if annotate else frozenset(range(0, assembled.facts.frames, every))
     for index, pixels in pictures(assembled.spec.drive, wanted):
         shown.update(by_frame.get(index, {}))
         if not by_frame.get(index) and not annotate:
             continue
-        picture = draw(pixels, list(shown.values()), [*captions, f"frame {index}"])
+        picture = draw(
+            pixels,
+            list(shown.values()),
+            [f"{name}, seed {seed}, frame {index}", *([remark] if remark else [])],
+        )
         if video is not None:
             video.write(picture)
         if index % every == 0:

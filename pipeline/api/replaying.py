@@ -95,7 +95,7 @@ def replay_scenario(
     evidence_complete = not any(name.endswith("evidence-lost") for name in outcome.notes)
     observer.stage("judge")
     ledger = _sealed(assembled, outcome, driver)
-    at_bias = None
+    at_bias, lost = None, ""
     if virtual and not outcome.partial:
         at_bias = _at_bias(assembled, primed, ledger)
     try:
@@ -106,9 +106,10 @@ def replay_scenario(
         if virtual:
             _write_results(directory, assembled, primed, ledger)
         kept = _pictures(directory, assembled, annotate=annotate)
-    except OSError:
+    except OSError as err:
         evidence_complete = False
         kept = "none"
+        lost = f"evidence is incomplete: {directory.path}: {err.strerror}"
     facts = _facts(assembled, outcome, at_bias, evidence_complete=evidence_complete, images=kept)
     document = build_document(ledger, _rules(assembled), facts)
     with contextlib.suppress(OSError):  # a full disk; the document still goes to standard output
@@ -125,7 +126,10 @@ def replay_scenario(
         ledger=ledger,
         failure=outcome.failure,
         exit_code=code,
-        notes=tuple(_notes(assembled, outcome, primed, virtual=virtual)),
+        notes=(
+            *([lost] if lost else []),
+            *_notes(assembled, outcome, primed, virtual=virtual),
+        ),
     )
 
 
@@ -412,6 +416,7 @@ def _write_core(
             "core": to_plain(assembled.spec.core),
             "driver": driver,
             "closing": to_plain(outcome.closing),
+            "failure": outcome.failure,
             "played": outcome.played,
             "predicted_ns": _predicted(assembled),
             "schedule": {
@@ -472,6 +477,7 @@ class _Stored:
     core: CoreConfig
     driver: Driver
     closing: Closing
+    failure: str | None
     played: dict[str, int]
     predicted_ns: dict[str, dict[str, int]]
     schedule: list[ScheduledFrame]
@@ -511,6 +517,9 @@ def rerun_directory(path: Path) -> RerunResult:
     except OSError as err:
         raise EvidenceError(f"{directory.ledger}: {err.strerror}") from err
     difference = _ledger_difference(logged, ledger.to_csv())
+    if difference is not None and stored.failure is not None:
+        first = stored.failure.partition(";")[0]
+        difference += f" (in this run {first}, so the end of its event log may be lost)"
     return RerunResult(
         same=difference is None,
         divergence=None,
@@ -535,6 +544,7 @@ def _read_core(path: Path) -> _Stored:
             core=from_plain(CoreConfig, data["core"]),
             driver="virtual" if data["driver"] == "virtual" else "live",
             closing=from_plain(Closing, data["closing"]),
+            failure=data["failure"],
             played=data["played"],
             predicted_ns=data["predicted_ns"],
             schedule=list(schedule),

@@ -84,6 +84,7 @@ class Watcher:
     def at(self, now_ns: int) -> None:
         """Show how far the replay is."""
         if now_ns < 0:
+            self._began_ns = self._clock.now_ns()  # nodes start, or warm up
             return
         done = min(now_ns, self._length_ns)
         took_ns = max(1, self._clock.now_ns() - self._began_ns)

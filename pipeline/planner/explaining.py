@@ -61,8 +61,9 @@ def explain(
         )
         return f"{text} ({first.why})" if first.why else text
     rivals = [c for i, c in enumerate(candidates) if i != chosen and c.allowed]
+    barred = _barred(first, candidates)
     if not rivals:
-        return f"{title(first)} is the only route that is allowed"
+        return f"{title(first)} is the only route that is allowed{barred}"
     runner = min(
         rivals, key=lambda c: (not c.feasible, -round((c.agreement or 0) * 50), c.latency_ns)
     )
@@ -74,7 +75,37 @@ def explain(
     else:
         points = 100 * ((first.agreement or 0) - (runner.agreement or 0))
         text += f"slower, but {points:.1f} points closer to the uncut network"
-    return f"{text}; {_flips(first, rivals, link)}"
+    return f"{text}; {_flips(first, rivals, link)}{_needs(first, link, wishes)}{barred}"
+
+
+def _barred(first: Candidate, candidates: Sequence[Candidate]) -> str:
+    """The best candidate that `route` keeps out, if it would have been faster and as good."""
+    better = [
+        c
+        for c in candidates
+        if not c.allowed
+        and c.feasible
+        and c.latency_ns < first.latency_ns
+        and (c.agreement or 0) >= (first.agreement or 0)
+    ]
+    if not better:
+        return ""
+    best = min(better, key=lambda c: c.latency_ns)
+    faster_ms = (first.latency_ns - best.latency_ns) / _NS_PER_MS
+    return f"; not allowed by `route`: {title(best)}, {faster_ms:.1f} ms faster"
+
+
+def _needs(first: Candidate, link: LinkConfig, wishes: Wishes) -> str:
+    """The uplink rate below which the chosen candidate no longer does, and why."""
+    if not first.cut:
+        return ""
+    bits = 8 * message_bytes(first.bytes_up) * 10**9
+    rest_ns = first.latency_ns - Fraction(bits, link.up_bits_per_s)
+    pace = Fraction(bits, wishes.period_ns)
+    late = Fraction(bits) / (wishes.deadline_ns - rest_ns) if rest_ns < wishes.deadline_ns else pace
+    limit = float(max(pace, late)) / 1e6
+    reason = "keep pace" if pace >= late else f"meet {wishes.deadline_ns / _NS_PER_MS:g} ms"
+    return f"; below {limit:.3g} Mbit/s up it does not {reason}"
 
 
 def _flips(first: Candidate, rivals: Sequence[Candidate], link: LinkConfig) -> str:
