@@ -74,8 +74,8 @@ def test_every_route_runs_live_and_reruns_to_the_same_ledger(
     assert path["kind"] == "emulated"
     assert sum(path["fates"].values()) == 40
     assert path["fates"]["failed"] == path["fates"]["interrupted"] == 0
-    expected = "edge" if route == "edge" else "cloud"
-    assert path["fates"][expected] + path["fates"]["late"] + path["fates"]["dropped"] == 40
+    answered = path["fates"]["edge" if route == "edge" else "cloud"]
+    assert answered + path["fates"]["late"] + path["fates"]["dropped"] == 40
     assert path["overruns"] == 0
     again = api.rerun(out)
     assert again.same, (again.divergence, again.ledger_difference)

@@ -1,0 +1,102 @@
+"""Why a candidate won, and the uplink rate at which that turns round."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.link.model import LinkConfig, message_bytes
+from pipeline.plan.plan import Candidate
+from pipeline.plan.routes import Route
+from pipeline.planner.explaining import explain, title, why
+from pipeline.planner.planning import Wishes
+
+_MS = 1_000_000
+LINK = LinkConfig(name="cell", up_bits_per_s=20_000_000, down_bits_per_s=50_000_000, rtt_ns=0)
+WISHES = Wishes(
+    allowed=("auto",),
+    deadline_ns=100 * _MS,
+    period_ns=100 * _MS,
+    frame_bytes=1_000,
+    percentile=99.0,
+)
+
+
+def _candidate(
+    name: str, *, fixed_ms: float, bytes_up: int = 0, codec: str = "", agreement: float = 1.0
+) -> Candidate:
+    """A candidate whose latency is a constant and what the uplink takes for its bytes."""
+    link_ns = 8 * message_bytes(bytes_up) * 10**9 // LINK.up_bits_per_s if bytes_up else 0
+    latency_ns = int(fixed_ms * _MS) + link_ns
+    return Candidate(
+        name="edge" if name == "edge" else "split",
+        pin=None,
+        route=Route(id=name, task="t", variant="v", model="m", steps=()),
+        cut=("x",) if bytes_up else (),
+        codecs=(codec,) if bytes_up else (),
+        latency_ns=latency_ns,
+        interval_ns=(latency_ns, latency_ns),
+        spans={},
+        bytes_up=bytes_up,
+        bytes_down=0,
+        energy_pj=None,
+        agreement=agreement,
+        label="assumed",
+        feasible=latency_ns <= WISHES.deadline_ns,
+        robust=True,
+        allowed=True,
+        why="",
+    )
+
+
+EDGE = _candidate("edge", fixed_ms=60)
+INT8 = _candidate("int8", fixed_ms=10, bytes_up=50_000, codec="int8")
+
+
+def test_the_flip_is_where_both_take_the_same_time() -> None:
+    """Edge takes 60 ms; the split 10 ms and its bits: equal at bits / 50 ms."""
+    rate = 8 * message_bytes(50_000) / 0.050
+    assert INT8.latency_ns < EDGE.latency_ns
+    text = explain([EDGE, INT8], 1, 1, LINK, WISHES)
+    assert "split int8 beats the runner-up edge" in text
+    assert f"below {rate / 1e6:.3g} Mbit/s up edge is faster" in text
+
+
+def test_a_candidate_that_sends_nothing_can_be_overtaken_upward_only() -> None:
+    """Seen from the edge, more bandwidth lets the split win."""
+    slow = replace(INT8, latency_ns=INT8.latency_ns + 55 * _MS)
+    text = explain([EDGE, slow], 0, 0, LINK, WISHES)
+    assert "Mbit/s up" not in text.partition("above")[0]
+    faster = replace(slow, latency_ns=INT8.latency_ns + 45 * _MS)
+    assert "above" in explain([EDGE, faster], 0, 0, LINK, WISHES)
+
+
+def test_what_the_route_bars_is_named_when_it_would_have_been_faster() -> None:
+    """A forced split says what it cost."""
+    edge = replace(EDGE, latency_ns=5 * _MS, allowed=False)
+    text = explain([edge, INT8], 1, 1, LINK, WISHES)
+    assert text.startswith("split int8 is the only route that is allowed")
+    assert "not allowed by `route`: edge" in text
+
+
+def test_no_feasible_candidate_is_said_with_the_fastest() -> None:
+    """The deadline, the percentile and what runs all the same."""
+    late = replace(EDGE, latency_ns=150 * _MS, feasible=False)
+    text = explain([late], None, 0, LINK, WISHES)
+    assert "no allowed route meets 100 ms at p99" in text
+    assert "edge at 150.0 ms" in text
+
+
+@pytest.mark.parametrize(
+    ("agreement", "said"),
+    [(0.9, "10.0 points worse"), (1.0, "")],
+)
+def test_why_compares_with_the_chosen(agreement: float, said: str) -> None:
+    """Time to spare, time against the chosen, and agreement where it differs."""
+    other = _candidate("f16", fixed_ms=20, bytes_up=60_000, codec="float16", agreement=agreement)
+    text = why(other, INT8, WISHES.deadline_ns)
+    assert "ms to spare" in text
+    assert "slower than the chosen" in text
+    assert said in text
+    assert title(other) == "split float16"
