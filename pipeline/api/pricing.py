@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from accelerators import registry
 from pipeline.graph import load_graph, segment_work
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from accelerators.device import Device
     from accelerators.work import Precision
 
 SCHEMA = "splitway.price/1"
@@ -28,7 +28,10 @@ def price_document(
         AcceleratorError: The device is unknown or does not compute in the precision.
         ValueError: The batch is below one.
     """
-    device = registry.device(device_id)
+    if device_id.endswith(".toml"):
+        device: Device = registry.load_spec(Path(device_id))
+    else:
+        device = registry.device(device_id)
     chosen = precision or device.precisions[0]
     graph = load_graph(model)
     work = segment_work(graph, range(len(graph.operators)), model.stem)

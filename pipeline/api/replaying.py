@@ -16,6 +16,7 @@ from pipeline.errors import EvidenceError
 from pipeline.ledger import SPANS
 from pipeline.ledger.sealing import Closing, Ledger, seal
 from pipeline.plan.document import plan_document
+from pipeline.plan.steps import Run
 from pipeline.runtime.core.config import CoreConfig
 from pipeline.runtime.drive import pictures
 from pipeline.runtime.journal import Journal
@@ -348,7 +349,7 @@ def _facts(
         ],
         hosts=hosts,
         labels=labels,
-        link_shaped=_crosses(assembled),
+        measured=_measured(assembled),
         not_selected=_not_selected(spec.core.paths, outcome.played),
         conditions=Conditions(
             partial=outcome.partial,
@@ -361,8 +362,19 @@ def _facts(
     )
 
 
-def _crosses(assembled: Assembled) -> bool:
-    return any(task.candidates[task.run].cut for task in assembled.plan.tasks)
+def _measured(assembled: Assembled) -> frozenset[str]:
+    """Paths whose route neither crosses the link nor runs on an emulated device."""
+    spec = assembled.spec
+    return frozenset(
+        path.name
+        for path in spec.core.paths
+        if not assembled.plan.task(path.task).candidates[assembled.plan.task(path.task).run].cut
+        and all(
+            spec.devices[step.step.device].real
+            for step in spec.core.tasks[path.task].route.steps
+            if isinstance(step.step, Run)
+        )
+    )
 
 
 def _not_selected(paths: Sequence[PathConfig], played: Mapping[str, int]) -> dict[str, int]:

@@ -13,6 +13,7 @@ from pipeline.assembly.equipment import Equipment, equip
 from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.places import resolve
 from pipeline.errors import (
+    CutError,
     InputError,
     OutputContractError,
     PipelineError,
@@ -289,7 +290,7 @@ def _plan(
             directory=cache_root / "models",
             now_ns=now_ns,
         )
-    except (PlanError, OutputContractError) as err:
+    except (PlanError, CutError, OutputContractError) as err:
         key = "output" if isinstance(err, OutputContractError) else "route"
         raise ScenarioError([loaded.problem(("tasks", name, key), str(err))]) from err
     except (AcceleratorError, InputError) as err:

@@ -101,7 +101,7 @@ def run(
 
 @app.command()
 def check(
-    scenario: options.ScenarioFile,
+    scenario: options.OptionalScenario = None,
     *,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of scenario files.")
@@ -124,6 +124,8 @@ def check(
 
         print_json(Scenario.model_json_schema(by_alias=True))
         return
+    if scenario is None:
+        raise typer.BadParameter("name a scenario file, or ask for --schema")
     found = api.check(scenario, _options(sets, seed, allow_outside=allow_outside))
     if common.json:
         print_json(
@@ -226,7 +228,7 @@ def price(
     precision: Annotated[
         str | None, typer.Option("--precision", help="float32, float16 or int8.")
     ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=1)] = 1,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Samples per run.")] = 1,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,

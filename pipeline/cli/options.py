@@ -35,6 +35,10 @@ Outside = Annotated[
 ]
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="A scenario file.")]
 
+OptionalScenario = Annotated[
+    Path | None, typer.Argument(metavar="SCENARIO", help="A scenario file.")
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Common:

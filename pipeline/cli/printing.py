@@ -56,14 +56,14 @@ def print_result(common: Common, result: Result) -> None:
     from pipeline.verdict.summary import (
         ledger_line,
         notes,
-        path_table,
+        path_tables,
         span_line,
     )
 
     document = result.document
-    table = path_table(document)
     print()
-    print_table(common, table.header, table.rows)
+    for table in path_tables(document):
+        print_table(common, table.header, table.rows)
     for path in document["paths"]:
         line = span_line(path)
         if line:
@@ -87,7 +87,8 @@ def print_result(common: Common, result: Result) -> None:
     word = document["verdict"].upper()
     gates = len(document["gates"])
     tail = " (partial)" if document["partial"] else ""
-    print(f"{word}  {gates} gate{'s' if gates != 1 else ''}{tail}   {result.directory}")
+    count = f"{gates} gate{'s' if gates != 1 else ''}" if gates else "no gates"
+    print(f"{word}  {count}{tail}   {result.directory}")
 
 
 def print_plan(common: Common, document: PlanDocument) -> None:

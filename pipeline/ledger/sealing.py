@@ -195,15 +195,26 @@ def _join(
     if row.route_delivered and delivered_ns is not None:
         stamps = {**row.stamps, "deliver": delivered_ns}
         if delivered_ns > row.deadline_at_ns:
-            cause = _blame(row.scheduled_ns, stamps, predicted_ns)
+            cause = _blame(row, stamps, predicted_ns)
             return replace(row, stamps=stamps, fate="late", cause=cause)
         return replace(row, stamps=stamps)
     return row
 
 
-def _blame(scheduled_ns: int, stamps: Mapping[str, int], predicted_ns: Mapping[str, int]) -> str:
-    spans = durations_ns(scheduled_ns, stamps)
-    return max(spans, key=lambda span: spans[span] - predicted_ns.get(span, 0), default="")
+def _blame(row: Row, stamps: Mapping[str, int], predicted_ns: Mapping[str, int]) -> str:
+    """The span that exceeded its budget most.
+
+    A span's budget is its prediction, scaled so that all budgets together are the deadline: a plan
+    that never met it blames what it spends most on, not what jittered.
+    """
+    spans = durations_ns(row.scheduled_ns, stamps)
+    planned_ns = sum(predicted_ns.values()) or 1
+    deadline_ns = row.deadline_at_ns - row.scheduled_ns
+
+    def excess_ns(span: str) -> int:
+        return spans[span] - predicted_ns.get(span, 0) * deadline_ns // planned_ns
+
+    return max(spans, key=excess_ns, default="")
 
 
 def fate_counts(ledger: Ledger, path: str) -> dict[Fate, int]:

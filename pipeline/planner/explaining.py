@@ -109,15 +109,17 @@ def _needs(first: Candidate, link: LinkConfig, wishes: Wishes) -> str:
 
 
 def _flips(first: Candidate, rivals: Sequence[Candidate], link: LinkConfig) -> str:
-    """The nearest uplink rate at which another candidate becomes the fastest.
+    """The nearest uplink rates, below and above the present one, at which a rival gets ahead.
 
     A candidate's latency is a + b / rate, with b the bits that it sends up, so two candidates cross
-    at one rate at most. The cuts are those of the table; other cuts may take over in between.
+    at one rate at most. The cuts are those of the table; other cuts may take over in between. A
+    rival that is faster as it is lost on agreement, which no rate changes.
     """
     now = link.up_bits_per_s
     below: tuple[Fraction, Candidate] | None = None
     above: tuple[Fraction, Candidate] | None = None
-    for rival in rivals:
+    slower = [rival for rival in rivals if rival.latency_ns >= first.latency_ns]
+    for rival in slower:
         rate = _crossing_rate(first, rival, now)
         if rate is None:
             continue
@@ -130,7 +132,11 @@ def _flips(first: Candidate, rivals: Sequence[Candidate], link: LinkConfig) -> s
         parts.append(f"below {float(below[0]) / 1e6:.3g} Mbit/s up {title(below[1])} is faster")
     if above is not None:
         parts.append(f"above {float(above[0]) / 1e6:.3g} Mbit/s up {title(above[1])} is faster")
-    return " and ".join(parts) if parts else "no uplink rate makes another candidate faster"
+    if parts:
+        return " and ".join(parts)
+    if len(slower) < len(rivals):
+        return "what is faster agrees less, at any uplink rate"
+    return "no uplink rate makes another candidate faster"
 
 
 def _crossing_rate(first: Candidate, rival: Candidate, now: int) -> Fraction | None:

@@ -202,7 +202,11 @@ def _candidate(
 
     spans = {"source": source_ns}
     for step in route.steps:
-        spans[step.span] = spans.get(step.span, 0) + step.latency_ns
+        span, hop_ns = step.span, host.hop_ns(message_bytes=step.bytes)
+        spans[span] = spans.get(span, 0) + step.latency_ns
+        if span in ("uplink", "downlink"):  # the hop into the relay ends with the wait there
+            spans[f"{span}_wait"] = hop_ns
+            spans[span] -= hop_ns
     spans["deliver"] = spans.get("deliver", 0) + deliver_ns
     latency_ns, interval_ns = at(None), (at(0), at(1))
     name = route_name(tuple(step.step for step in route.steps), world.sites)

@@ -23,13 +23,11 @@ class Hops:
         fixed_ns: Cost of an empty message.
         ns_per_mib: Further cost per 2**20 bytes.
         jitter: Name of the quantile table; "" for none.
-        link_hops: Hops that a crossing of the link adds: into the relay and out of it.
     """
 
     fixed_ns: int
     ns_per_mib: int
     jitter: str = ""
-    link_hops: int = 2
 
     def cost_ns(self, payload_bytes: int) -> int:
         """Median cost of one hop."""
@@ -65,10 +63,6 @@ class Timing:
     def hop_ns(self, payload_bytes: int, *, subject: str, frame: int) -> int:
         """Duration of one hop between processes, in ns."""
         return self._spread(self._hops.cost_ns(payload_bytes), self._hops.jitter, subject, frame)
-
-    def link_hops_ns(self, payload_bytes: int, *, subject: str, frame: int) -> int:
-        """What the hops into and out of the relay add to a crossing, in ns."""
-        return self._hops.link_hops * self.hop_ns(payload_bytes, subject=subject, frame=frame)
 
     def _spread(self, median_ns: int, table: str, subject: str, frame: int) -> int:
         quantiles = self._quantiles.get(table)

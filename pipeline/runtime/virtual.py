@@ -285,9 +285,12 @@ class _Kernel:
             )
             target = _CONSUMER
         else:
-            passage = self._channels[command.channel].cross(command.bytes, at_ns)
-            hops_ns = timing.link_hops_ns(command.bytes, subject=subject, frame=message.frame)
-            arrived_ns = self._in_order(command.channel, passage.arrives_ns + hops_ns)
+            size, frame, channel = command.bytes, message.frame, command.channel
+            in_ns = timing.hop_ns(size, subject=f"{subject}/in", frame=frame)
+            out_ns = timing.hop_ns(size, subject=f"{subject}/out", frame=frame)
+            handed_ns = self._in_order(f"{channel}/in", at_ns + in_ns)
+            passage = self._channels[channel].cross(size, handed_ns)
+            arrived_ns = self._in_order(channel, passage.arrives_ns + out_ns)
             crossing = Crossing(
                 began_ns=passage.began_ns, arrived_ns=arrived_ns, modelled_ns=arrived_ns - at_ns
             )
@@ -308,7 +311,8 @@ class _Kernel:
             return
         granted = CreditGranted(peer=self._names[source], amount=amount)
         if source == _CLOUD:
-            passage = self._channels[self._down].cross(0, at_ns)
+            handed_ns = self._in_order(f"{self._down}/in", at_ns)
+            passage = self._channels[self._down].cross(0, handed_ns)
             arrives_ns = self._in_order(self._down, passage.arrives_ns)
         else:
             arrives_ns = at_ns

@@ -7,8 +7,7 @@ import re
 import types
 import typing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, TypeVar, Union
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,13 +17,17 @@ from pipeline.scenario.references import check_references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 Tree = dict[str, "Tree"] | list["Tree"] | str | int | float | bool | None
 Location = tuple[str | int, ...]
 
+_What = TypeVar("_What")
+
 _MOST_BYTES = 1 << 20
 _MOST_DEPTH = 24
 _MOST_ALIASES = 32
+_MOST_NODES = 100_000  # aliases written out
 _MOST_EXTENDS = 8
 
 
@@ -109,7 +112,7 @@ def _read(
         raise ScenarioError([_whole(path, "extends itself, or more than 8 files deep")])
     try:
         text = path.read_text(encoding="utf-8")
-        _refuse_tags_and_aliases(path, text)
+        _refuse_excess(path, text)
         data = YAML(typ="rt").load(text)
     except MarkedYAMLError as err:
         mark = err.problem_mark
@@ -141,17 +144,28 @@ def _whole(path: Path, reason: str) -> Problem:
     return Problem(file=str(path), line=None, key="", reason=reason)
 
 
-def _refuse_tags_and_aliases(path: Path, text: str) -> None:
-    from ruamel.yaml import YAML  # noqa: PLC0415 - see _read
-    from ruamel.yaml.tokens import AliasToken, TagToken  # noqa: PLC0415
+def _refuse_excess(path: Path, text: str) -> None:
+    """Refuse tags, many aliases and deep nesting before the parser builds anything of them."""
+    from ruamel.yaml import YAML, tokens  # noqa: PLC0415 - see _read
 
-    aliases = 0
+    begin = (
+        tokens.FlowSequenceStartToken,
+        tokens.FlowMappingStartToken,
+        tokens.BlockSequenceStartToken,
+        tokens.BlockMappingStartToken,
+    )
+    end = (tokens.FlowSequenceEndToken, tokens.FlowMappingEndToken, tokens.BlockEndToken)
+    aliases = depth = 0
     for token in YAML(typ="rt").scan(text):
-        if isinstance(token, TagToken):
-            line = token.start_mark.line + 1
+        line = token.start_mark.line + 1
+        if isinstance(token, tokens.TagToken):
             problem = Problem(file=str(path), line=line, key="", reason="tags are not allowed")
             raise ScenarioError([problem])
-        aliases += isinstance(token, AliasToken)
+        aliases += isinstance(token, tokens.AliasToken)
+        depth += isinstance(token, begin) - isinstance(token, end)
+        if depth > _MOST_DEPTH:
+            problem = Problem(file=str(path), line=line, key="", reason="is nested too deeply")
+            raise ScenarioError([problem])
     if aliases > _MOST_ALIASES:
         raise ScenarioError([_whole(path, f"has more than {_MOST_ALIASES} aliases")])
 
@@ -159,6 +173,8 @@ def _refuse_tags_and_aliases(path: Path, text: str) -> None:
 def _plain(node: object, at: Location, file: str, lines: dict[Location, tuple[str, int]]) -> Tree:
     if len(at) > _MOST_DEPTH:
         raise ScenarioError([Problem(file=file, line=None, key="", reason="is nested too deeply")])
+    if len(lines) > _MOST_NODES:
+        raise ScenarioError([Problem(file=file, line=None, key="", reason="holds too much")])
     if isinstance(node, dict):
         table = getattr(node, "lc", None)
         found: dict[str, Tree] = {}
@@ -212,7 +228,7 @@ def _override(tree: dict[str, Tree], setting: str, lines: dict[Location, tuple[s
         raise ScenarioError([problem])
     try:
         value = _plain(YAML(typ="safe").load(text), (), "--set", {})
-    except YAMLError as err:
+    except (YAMLError, ValueError, RecursionError) as err:
         problem = Problem(file="--set", line=None, key=where, reason=f"{text!r} is not valid YAML")
         raise ScenarioError([problem]) from err
     inner = tree
@@ -236,18 +252,23 @@ def _override(tree: dict[str, Tree], setting: str, lines: dict[Location, tuple[s
 def _explain(tree: Tree, loc: Location, kind: str, message: str) -> tuple[Location, str]:
     """The key as the file has it, and a reason a user can act on."""
     at, holder = _walk(tree, loc)
-    later = _later(at, LATER)
     if kind == "extra_forbidden":
+        later = _later(at, LATER)
         if later:
             return at, f"this version does not do {later} yet; leave the key out"
         known = sorted(_fields(holder))
-        close = difflib.get_close_matches(str(at[-1]), known, n=1)
+        coming = [
+            name
+            for place, _, name in (pattern.rpartition(".") for pattern in LATER)
+            if _matches(at[:-1], place)
+        ]
+        close = difflib.get_close_matches(str(at[-1]), [*known, *coming], n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
         return at, f"unknown key, {hint}"
-    later = _later(at, LATER_VALUES)
     value = _value(tree, at)
-    if later and kind != "missing" and value not in (None, "", [], {}):
-        return at, f"this version does not do {later} yet, got {_short(value)}"
+    refused = _later(at, LATER_VALUES)
+    if refused and kind != "missing" and _is_later(value, refused[1]):
+        return at, f"this version does not do {refused[0]} yet, got {_short(value)}"
     if kind == "missing":
         return at, "is missing"
     if kind == "literal_error":
@@ -261,6 +282,15 @@ def _explain(tree: Tree, loc: Location, kind: str, message: str) -> tuple[Locati
     return at, text
 
 
+def _is_later(value: Tree, values: tuple[str | bool, ...] | None) -> bool:
+    """Whether a value is one that a later version takes; None asks for several of something."""
+    if values is None:
+        return isinstance(value, dict | list) and len(value) > 1
+    if isinstance(value, str):
+        return next(iter(value.split()), "") in values
+    return isinstance(value, bool) and value in values
+
+
 def _short(value: Tree) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - a line's worth
@@ -269,14 +299,16 @@ def _short(value: Tree) -> str:
 def _walk(tree: Tree, loc: Location) -> tuple[Location, type[BaseModel]]:
     """Drop what pydantic adds to a location (names of union members), and find the model."""
     at: list[str | int] = []
-    node, holder, kind = tree, Scenario, typing.cast("object", Scenario)
+    node = tree
+    holder: type[BaseModel] = Scenario
+    kind: object = Scenario
     for index, part in enumerate(loc):
         last = index == len(loc) - 1
         inside = isinstance(node, dict) and part in node
         inside |= isinstance(node, list) and isinstance(part, int) and part < len(node)
-        if not inside and not (last and part in _fields_of(kind)):
-            if not last or not isinstance(node, dict):
-                continue
+        missing = last and (part in _fields_of(kind) or isinstance(node, dict))
+        if not inside and not missing:
+            continue
         holder = _model(kind) or holder
         at.append(part)
         kind = _member(kind, part)
@@ -334,11 +366,13 @@ def _value(tree: Tree, at: Location) -> Tree:
     return node
 
 
-def _later(at: Location, table: Mapping[str, str]) -> str | None:
-    for pattern, what in table.items():
-        parts = pattern.split(".")
-        if len(parts) == len(at) and all(
-            p in ("*", str(a)) for p, a in zip(parts, at, strict=True)
-        ):
-            return what
-    return None
+def _later(at: Location, table: Mapping[str, _What]) -> _What | None:
+    return next((what for pattern, what in table.items() if _matches(at, pattern)), None)
+
+
+def _matches(at: Location, pattern: str) -> bool:
+    """Whether a location is one that a pattern names; a `*` in it stands for any key."""
+    parts = pattern.split(".") if pattern else []
+    return len(parts) == len(at) and all(
+        part in ("*", str(name)) for part, name in zip(parts, at, strict=True)
+    )

@@ -222,7 +222,7 @@ LATER: dict[str, str] = {
 # wrong value that is not listed gets the ordinary message.
 LATER_VALUES: dict[str, tuple[str, tuple[str | bool, ...] | None]] = {
     "devices.*.compute": ("computing inside the hold", ("inline",)),
-    "policy.hedge.start": ("hedging", ("latest", "at-once", "cost-based")),
+    "policy.hedge.start": ("hedging", ("latest", "at-once", "cost-based", "deadline")),
     "run.rate": ("full speed", ("max",)),
     "run.security": ("CURVE security", ("curve",)),
     "tasks.*.raw_pixels_stay": ("privacy rules", (True,)),

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _NUMBER = r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*"
 _DURATIONS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
+_MOST = 2**53  # over 100 days in ns; sums of such figures still fit 64 bits
 _RATES = {"bit/s": 1, "kbit/s": 1_000, "Mbit/s": 1_000_000, "Gbit/s": 1_000_000_000}
 
 
@@ -17,7 +18,10 @@ def _quantity(value: object, units: dict[str, int], what: str, example: str) -> 
     if isinstance(value, str):
         found = re.fullmatch(_NUMBER + r"(?P<unit>\D\S*)", value.strip())
         if found and found["unit"] in units:
-            return int(Fraction(found["number"]) * units[found["unit"]])
+            quantity = int(Fraction(found["number"]) * units[found["unit"]])
+            if quantity > _MOST:
+                raise ValueError(f"is too large, got {value[:40]!r}")
+            return quantity
     raise ValueError(
         f"must be {what} with a unit ({', '.join(units)}), such as {example}, got {value!r}"
     )
@@ -67,7 +71,7 @@ def parse_ratio(value: object) -> float:
     if not isinstance(value, bool) and re.fullmatch(r"[0-9.]+(/[0-9]+)?", text):
         try:
             ratio = float(Fraction(text))
-        except (ValueError, ZeroDivisionError):
+        except (ValueError, ZeroDivisionError, OverflowError):
             ratio = 0.0
         if ratio > 0:
             return ratio

@@ -17,7 +17,7 @@ from pipeline.verdict.judging import (
 )
 from pipeline.verdict.shapes import PathDocument, ResultDocument
 from pipeline.verdict.statistics import Percentile, frames_needed, miss_rate_upper, percentile
-from pipeline.verdict.summary import Table, ledger_line, notes, path_table, span_line
+from pipeline.verdict.summary import Table, ledger_line, notes, path_tables, span_line
 
 __all__ = [
     "Conditions",
@@ -42,7 +42,7 @@ __all__ = [
     "ledger_line",
     "miss_rate_upper",
     "notes",
-    "path_table",
+    "path_tables",
     "percentile",
     "span_line",
     "worst",

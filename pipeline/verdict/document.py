@@ -73,7 +73,8 @@ class RunFacts:
         devices: Devices, hosts left out.
         hosts: Host file of each site.
         labels: Weakest label of each path's parts, by path.
-        link_shaped: Whether the link's time is emulated, as it is in every live run.
+        measured: Names of the paths of a live run on whose way nothing is emulated: no held device,
+            no shaped link.
         not_selected: Frames that `every` left out, by path; 0 where a path is missing.
         conditions: How the run went.
         verdict_at_bias: Verdict of each path at low, zero and high bias; None in a live run.
@@ -86,7 +87,7 @@ class RunFacts:
     devices: Sequence[DeviceFacts]
     hosts: Mapping[str, str]
     labels: Mapping[str, str]
-    link_shaped: bool = True
+    measured: frozenset[str] = frozenset()
     not_selected: Mapping[str, int] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=Conditions)
     verdict_at_bias: Mapping[str, Mapping[Bias, Verdict]] | None = None
@@ -113,7 +114,6 @@ def build_document(ledger: Ledger, rules: Sequence[PathRule], facts: RunFacts) -
         )
     counts = count_paths(ledger, paths)
     judgement = judge(rules, counts, conditions)
-    kind = _kind(ledger, facts)
     return {
         "schema": SCHEMA,
         "scenario": facts.scenario,
@@ -124,7 +124,15 @@ def build_document(ledger: Ledger, rules: Sequence[PathRule], facts: RunFacts) -
         "inconclusive": [_inconclusive(reason) for reason in judgement.inconclusive],
         "ledger": {"offered": len(ledger), "settled": len(ledger), "hash": ledger.hash()},
         "paths": [
-            _path(ledger, rule, kind, facts, paths[rule.name], counts[rule.name], judged)
+            _path(
+                ledger,
+                rule,
+                _kind(ledger, facts, rule.name),
+                facts,
+                paths[rule.name],
+                counts[rule.name],
+                judged,
+            )
             for rule, judged in zip(rules, judgement.paths, strict=True)
         ],
         "gates": [_gate(judged.gate) for judged in judgement.paths if judged.gate is not None],
@@ -141,11 +149,10 @@ def build_document(ledger: Ledger, rules: Sequence[PathRule], facts: RunFacts) -
     }
 
 
-def _kind(ledger: Ledger, facts: RunFacts) -> Kind:
+def _kind(ledger: Ledger, facts: RunFacts, path: str) -> Kind:
     if ledger.driver == "virtual":
         return "modelled"
-    shaped = facts.link_shaped or any(device.emulated for device in facts.devices)
-    return "emulated" if shaped else "measured"
+    return "measured" if path in facts.measured else "emulated"
 
 
 def _path(

@@ -11,7 +11,8 @@ from pipeline.verdict.statistics import percent_text
 if TYPE_CHECKING:
     from pipeline.verdict.shapes import GateDocument, PathDocument, ResultDocument
 
-_FIGURES = ("p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms")
+_TITLES = {"p50_ms": "p50", "p90_ms": "p90", "p99_ms": "p99", "p999_ms": "p99.9", "max_ms": "max"}
+_LAST_TITLES = ("modelled", "deadline", "misses", "verdict")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,26 +28,24 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def path_table(document: ResultDocument) -> Table:
+def path_tables(document: ResultDocument) -> list[Table]:
     """One row per path: count, percentiles in ms, misses with their bound, verdict.
 
-    All paths of a run are of one kind, which the first title names.
+    Modelled, emulated and measured figures never share a column, so each kind has its own table,
+    whose first title names it.
     """
-    kinds = sorted({path["kind"] for path in document["paths"]})
     gates = {gate["path"]: gate for gate in document["gates"]}
-    figures = ("p50", "p90", "p99", "p99.9", "max")
-    return Table(
-        header=(
-            f"path ({', '.join((*kinds, 'ms'))})",
-            "n",
-            *figures,
-            "modelled",
-            "deadline",
-            "misses",
-            "verdict",
-        ),
-        rows=tuple(_row(path, gates.get(path["name"])) for path in document["paths"]),
-    )
+    return [
+        Table(
+            header=(f"path ({kind}, ms)", "n", *_TITLES.values(), *_LAST_TITLES),
+            rows=tuple(
+                _row(path, gates.get(path["name"]))
+                for path in document["paths"]
+                if path["kind"] == kind
+            ),
+        )
+        for kind in sorted({path["kind"] for path in document["paths"]})
+    ]
 
 
 def _row(path: PathDocument, gate: GateDocument | None) -> tuple[str, ...]:
@@ -99,8 +98,8 @@ def notes(document: ResultDocument) -> list[str]:
         lines.append(line)
     for path in document["paths"]:
         lines.extend(
-            f"{path['name']}: {key.removesuffix('_ms')} {path['reasons'][key]}"
-            for key in _FIGURES
+            f"{path['name']}: {_TITLES[key]} {path['reasons'][key]}"
+            for key in _TITLES
             if key in path["reasons"]
         )
     return lines

@@ -74,11 +74,11 @@ class CloudCore:
                 self._arrived(event, at_ns, out)
             case JobFailed(jobs=jobs, reason=reason):
                 for job in jobs:
-                    out.extend(self._devices.over(job))
                     visit = self._here.get((job.task, job.frame))
                     if visit is not None:
                         self._refuse(visit.message, reason, out)
                         self._leave(visit, out)
+                    out += self._devices.over(job)  # last, so that no job of the visit follows
             case SendRefused(reason=reason):
                 out.append(Note(reason="send-refused", detail=reason))
             case StopAsked(reason=reason):

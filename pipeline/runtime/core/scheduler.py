@@ -60,7 +60,7 @@ class DeviceScheduler:
     def withdraw(self, task: str, frame: int) -> None:
         """Take the jobs of a task's frame out of the lines; those that have started go on."""
         for line in self._waiting.values():
-            kept = [w for w in line if w.job.frame != frame or w.job.task != task]
+            kept = [w for w in line if w.job.frame != frame or w.job.task != task] if line else line
             if len(kept) < len(line):
                 line[:] = kept
                 heapq.heapify(line)

@@ -436,11 +436,11 @@ class VehicleCore:
 
     def _job_failed(self, event: JobFailed, at_ns: int, out: list[Command]) -> None:
         for job in event.jobs:
-            out.extend(self._devices.over(job))
             frame = self._open.get((job.task, job.frame))
             if frame is not None:
                 out.append(Note(reason="job-failed", detail=event.reason))
                 self._settle(frame, "failed", "job", at_ns, out)
+            out += self._devices.over(job)  # last, so that no job of the frame follows
 
     def _send_refused(self, event: SendRefused, at_ns: int, out: list[Command]) -> None:
         out.append(Note(reason="send-refused", detail=event.reason))

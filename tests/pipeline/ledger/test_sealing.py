@@ -151,14 +151,34 @@ def test_the_consumer_can_still_make_a_frame_late() -> None:
         assert row.route_delivered == "r1"
 
 
-def test_a_late_frame_names_the_span_that_exceeded_its_prediction_most() -> None:
-    """`deliver` is the longest span here, and as long as was predicted."""
+def test_a_late_frame_names_the_span_that_exceeded_its_budget_most() -> None:
+    """Budgets are predictions scaled to the deadline: here `deliver` alone went over its own."""
+    offered = offer(0)
+    predicted_ns = {"source": MS, "prepare": 4 * MS, "edge": 12 * MS, "deliver": 8 * MS}
+    ledger = sealed(
+        [offered], [answered(offered)], [delivery(offered, 200)], predicted_ns=predicted_ns
+    )
+    assert next(ledger.rows()).cause == "deliver"
+
+
+def test_a_long_span_that_was_planned_so_is_not_to_blame() -> None:
+    """`deliver` takes 80 ms of 110, and was given more; `edge` was given next to nothing."""
+    offered = offer(0)
+    predicted_ns = {"source": MS, "prepare": 4 * MS, "edge": MS, "deliver": 85 * MS}
+    ledger = sealed(
+        [offered], [answered(offered)], [delivery(offered, 110)], predicted_ns=predicted_ns
+    )
+    assert next(ledger.rows()).cause == "edge"
+
+
+def test_a_plan_that_never_met_the_deadline_blames_what_it_spends_most_on() -> None:
+    """Every frame is as predicted, and the prediction is twice the deadline."""
     offered = offer(0)
     predicted_ns = {"source": MS, "prepare": 4 * MS, "edge": 12 * MS, "deliver": 170 * MS}
     ledger = sealed(
         [offered], [answered(offered)], [delivery(offered, 200)], predicted_ns=predicted_ns
     )
-    assert next(ledger.rows()).cause == "edge"
+    assert next(ledger.rows()).cause == "deliver"
 
 
 def test_a_result_that_never_reached_the_consumer_is_late_without_a_latency() -> None:

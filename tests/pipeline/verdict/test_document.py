@@ -21,7 +21,7 @@ from pipeline.verdict import (
     build_document,
     ledger_line,
     notes,
-    path_table,
+    path_tables,
     span_line,
 )
 
@@ -172,20 +172,20 @@ def test_frames_without_an_answer_stay_in_the_percentiles() -> None:
 
 
 @pytest.mark.parametrize(
-    ("driver", "shaped", "compute", "kind", "share"),
+    ("driver", "measured", "compute", "kind", "share"),
     [
-        ("virtual", True, "ahead", "modelled", 1.0),
-        ("live", True, None, "emulated", 0.5),
+        ("virtual", True, None, "modelled", 1.0),
         ("live", False, "ahead", "emulated", 0.5),
-        ("live", False, None, "measured", 0.0),
+        ("live", True, None, "measured", 0.0),
     ],
 )
 def test_latencies_say_what_kind_they_are(
-    driver: Driver, *, shaped: bool, compute: str | None, kind: str, share: float
+    driver: Driver, *, measured: bool, compute: str | None, kind: str, share: float
 ) -> None:
-    """Measured only where nothing is emulated, neither a device nor the link."""
+    """Measured only on a path of a live run where nothing is emulated, device or link."""
     device = DeviceFacts(name="d", id="d", label="profiled", compute=compute)
-    facts = replace(FACTS, link_shaped=shaped, devices=[device])
+    names = frozenset({RULE.name}) if measured else frozenset()
+    facts = replace(FACTS, measured=names, devices=[device])
     document = build_document(ledger_of([row(0, latency_ms=40)], driver), [RULE], facts)
     assert document["paths"][0]["kind"] == kind
     assert document["paths"][0]["modelled_share"] == share
@@ -250,7 +250,7 @@ def test_the_table_for_people_shows_what_the_document_says() -> None:
     rows = [*held(298), row(298, "late", latency_ms=150), row(299, "late", latency_ms=120)]
     rules = [replace(RULE, max_miss=0.05), PathRule(name="b", deadline_ns=50 * MS)]
     document = build_document(ledger_of(rows, "live"), rules, FACTS)
-    table = path_table(document)
+    (table,) = path_tables(document)
     assert table.header[0] == "path (emulated, ms)"
     assert table.rows[0] == (
         "a", "300", "35.0", "55.0", "60.0", "n/a", "150.0", "50 %", "100 ms",
@@ -275,5 +275,5 @@ def test_notes_name_what_could_not_be_judged_or_shown() -> None:
         "run: generator-lag, 50 (limit 10)",
         "a: too-few-frames, needs 1 more frames",
         "a: p99 needs 299 frames, has 298",
-        "a: p999 needs 2995 frames, has 298",
+        "a: p99.9 needs 2995 frames, has 298",
     ]

@@ -1,0 +1,404 @@
+"""Writes the reference pages that come out of the code: scenario keys and command line.
+
+`python tools/gen_reference.py` writes them, with `--check` it says whether they are current. What
+a key means is said here, by its dotted path, unless its field describes itself; a key without a
+meaning and a meaning without a key are errors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import typer.core
+import typer.main
+
+from pipeline.cli.app import app
+from pipeline.scenario.models import LATER, LATER_VALUES, Scenario
+from sensors.synthetic.scenes import SCENES
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
+MADE = "<!-- Made by tools/gen_reference.py; change the code or that script, not this page. -->"
+
+Schema = Mapping[str, object]
+
+_NS = (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000), ("ns", 1))
+
+MEANINGS: dict[str, str] = {
+    "splitway": "Version of the scenario language.",
+    "name": "Name of the scenario; the run directory is called after it.",
+    "description": "One line for people.",
+    "drive": "Where the frames come from; either `path` or `synthetic`.",
+    "drive.path": "A recording: a video file or a folder of images. See [paths](#names-of-files).",
+    "drive.synthetic": "The built-in drive, in place of a recording.",
+    "drive.synthetic.scene": f"Name of the scene: {', '.join(f'`{name}`' for name in SCENES)}.",
+    "drive.synthetic.seed": "Another seed makes another road, light and traffic.",
+    "drive.synthetic.length": "Length of the drive.",
+    "drive.synthetic.size": "Width and height of the pictures in pixels.",
+    "drive.streams": "The streams to replay, by name; this version takes exactly one.",
+    "drive.streams.<name>.period": "Nominal time between two frames, the grid that deadlines "
+    "count from. Left out, the recording tells: a video its header's frame rate, a folder its "
+    "stamps. The synthetic drive needs it.",
+    "sites": "The sites, `vehicle` and `cloud`; both are needed, and an empty value takes the "
+    "defaults.",
+    "sites.<name>.host": "The host that prices host stages and hops: an installed id, or a TOML "
+    "file beside the scenario.",
+    "links": "The link between the two sites, by name; this version takes exactly one. Its two "
+    "channels are called `<name>.up` and `<name>.down`.",
+    "links.<name>.between": "The two sites, `[vehicle, cloud]`; in the other order, `up` and "
+    "`down` change places.",
+    "links.<name>.up": "Rate from the vehicle to the cloud.",
+    "links.<name>.down": "Rate back.",
+    "links.<name>.rtt": "Round trip of an empty message; half of it lies on each way.",
+    "devices": "The devices by name; this version takes one at each site.",
+    "devices.<name>.spec": "An emulated device: an installed id (`splitway devices`), or a TOML "
+    "file beside the scenario. Either this or `backend`.",
+    "devices.<name>.backend": "A real device: the id of an installed backend. It is measured and "
+    "never held.",
+    "devices.<name>.site": "Where it stands, `vehicle` or `cloud`.",
+    "devices.<name>.compute": "When an emulated device's outputs are computed: ahead of the run.",
+    "devices.<name>.slots": "Jobs that it runs at once.",
+    "devices.<name>.precision": "Precision that segments are priced at. Left out, the first that "
+    "the device lists; `float32` for a real one.",
+    "tasks": "What has to be known, by name; a path has to go through each.",
+    "tasks.<name>.input": "What the network reads, and how a picture is made into it.",
+    "tasks.<name>.input.stream": "Name of the stream.",
+    "tasks.<name>.input.size": "Width and height of the network's input in pixels; they must be "
+    "the model's.",
+    "tasks.<name>.input.layout": "Order of the axes.",
+    "tasks.<name>.input.color": "Order of the channels.",
+    "tasks.<name>.input.fit": "`letterbox` keeps the proportions, puts the picture to the top "
+    "left and fills the rest with `pad`; `stretch` fills the whole input.",
+    "tasks.<name>.input.pad": "Value of the pixels that `letterbox` fills.",
+    "tasks.<name>.input.scale": "What pixels, 0 to 255, are multiplied by.",
+    "tasks.<name>.variants": "Models of the task by name; this version takes exactly one.",
+    "tasks.<name>.variants.<name>.model": "An ONNX file with static shapes, or "
+    "`builtin:detector`, which is untrained.",
+    "tasks.<name>.variants.<name>.sha256": "First digits of the file's hash, 8 to 64 of them; "
+    "another file is refused.",
+    "tasks.<name>.output": "The decoder of the network's output: its name, or a map of `decoder` "
+    "and the decoder's own parameters. See [own model](../howto-own-model.md#pick-the-decoder).",
+    "tasks.<name>.output.decoder": "Name of the decoder, in the long form.",
+    "tasks.<name>.route": "Routes that the plan may choose: `auto` (all), `edge`, `raw`, "
+    "`encoded`, `split`, `split@NODE` (the head is that node and all it depends on), or a list.",
+    "tasks.<name>.wire": "How cut tensors are coded.",
+    "tasks.<name>.wire.codec": "Codec of the tensors that cross at a cut; with `auto` the plan "
+    "prices every one.",
+    "tasks.<name>.wire.lossless": "A lossless stage behind the codec; this version has none.",
+    "tasks.<name>.raw_pixels_stay": "Whether pixels must stay on the car; this version cannot "
+    "promise it.",
+    "paths": "Stream, task and deadline, by name. A path with `max_miss` is a gate.",
+    "paths.<name>.from": "Name of the stream.",
+    "paths.<name>.through": "The task, in a list of one.",
+    "paths.<name>.every": "Takes the frames whose number is a multiple of this. The others are "
+    "counted as not selected and have no row.",
+    "paths.<name>.e2e": "The deadline: from the scheduled time to the decoded result at the "
+    "consumer.",
+    "paths.<name>.max_miss": "Largest miss rate that the gate lets pass. Left out, the path is "
+    "reported and not gated.",
+    "paths.<name>.confidence": "Confidence of the gate's upper bound on the miss rate.",
+    "paths.<name>.horizon": "When a frame that is still open settles; three deadlines where left "
+    "out, never shorter than `e2e`.",
+    "policy": "What the cores decide by.",
+    "policy.in_flight": "Most frames of a task that are under way; one more waits, the newest.",
+    "policy.hedge": "A second route started by a timer; this version starts none.",
+    "policy.hedge.start": "When it is started.",
+    "run": "How the drive is replayed.",
+    "run.rate": "Speed; 0.5 is half as fast as recorded. It stretches the schedule, not the "
+    "deadlines.",
+    "run.loop": "Passes of the drive.",
+    "run.seed": "Seed of all draws of a run.",
+    "run.warmup": "Frames that go through before t0 and settle in no row.",
+    "run.min_samples": "Frames below which a path is not judged.",
+    "run.security": "Encryption of the sockets; they are local ones in this version.",
+    "evidence": "What a run directory keeps of the pictures.",
+    "evidence.images": "Annotated stills, one a second: none, 240 pixels wide, or full size. "
+    "`--annotate` asks for `full`.",
+    "outputs": "Files made of the result.",
+}
+
+BEFORE_SCENARIO = """# Scenario file
+
+A scenario is a YAML 1.2 file. `splitway check FILE` says everything that is wrong with one, with
+file and line; `splitway check FILE --schema` prints its JSON schema.
+
+## Values
+
+| kind | written as |
+| --- | --- |
+| duration | a number with `ns`, `us`, `ms`, `s` or `min`, such as `40ms`; never bare |
+| data rate | a number with `bit/s`, `kbit/s`, `Mbit/s` or `Gbit/s`, above zero |
+| percentage | a number with `%`, from `0%` to `100%` |
+| factor | a positive number or a fraction, such as `1/255` |
+| frames | a count, bare or with the word, such as `50 frames` |
+| name | a letter, then up to 63 letters, digits and `_ . > -` |
+
+Unknown keys, keys given twice, tags, and more than 32 aliases are errors. Booleans are `true` and
+`false`.
+
+## One file on another
+
+`extends: base.yaml` at the top level takes another file, named relative to this one, and lays this
+one over it: maps are merged, everything else is replaced. `--set path=value` on the command line
+sets one key over both, as in `--set run.loop=3`; the value is read as YAML, and a map replaces the
+whole map that was there. An optional key that the base has set is taken back by `null`.
+
+## Names of files
+
+A path is relative to the scenario file and may not leave its folder unless `--allow-outside` is
+given. `data:NAME` names a recording or model under the folder that the environment variable
+`SPLITWAY_DATA` names, else under `data/` at the checkout's root.
+
+## Keys
+
+Keys in pointed brackets are names of your own. "needed" in the column of defaults marks a key that
+must be there wherever the map around it is."""
+
+AFTER_SCENARIO = """
+## Refused by name
+
+The language is larger than what this version carries out. These keys and values are known and
+refused, each with a message that says so, so that nobody believes that they took effect.
+"""
+
+BEFORE_CLI = """# Command line
+
+Standard output carries the result, standard error the progress. Exit codes have
+[a page of their own](exit-codes.md).
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key of the scenario file, as the table shows it."""
+
+    path: str
+    type: str
+    default: str
+    meaning: str
+
+
+def scenario_page() -> str:
+    """The page on the scenario file."""
+    schema = cast("Schema", Scenario.model_json_schema(by_alias=True))
+    keys = list(_keys(schema, _map(schema["$defs"]), ""))
+    lost = sorted(MEANINGS.keys() - {key.path for key in keys})
+    if lost:
+        raise SystemExit(f"tools/gen_reference.py explains keys that there are not: {lost}")
+    parts = [MADE, "", BEFORE_SCENARIO]
+    section = ""
+    for key in keys:
+        top = key.path.split(".")[0]
+        nested = any(other.path.startswith(f"{top}.") for other in keys)
+        title = top if nested else "top level"
+        if title != section:
+            section = title
+            parts += ["", f"### {title if nested else 'Top level'}", ""]
+            parts += ["| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        parts.append(f"| `{key.path}` | {key.type} | {key.default} | {key.meaning} |")
+    parts += [AFTER_SCENARIO, "| key | what a later version does with it |", "| --- | --- |"]
+    parts += [f"| `{_shown(path)}` | {what} |" for path, what in sorted(LATER.items())]
+    parts += ["", "| key | values refused | what they ask for |", "| --- | --- | --- |"]
+    for path, (what, values) in sorted(LATER_VALUES.items()):
+        refused = "more than one" if values is None else ", ".join(f"`{_yaml(v)}`" for v in values)
+        parts.append(f"| `{_shown(path)}` | {refused} | {what} |")
+    return "\n".join(parts) + "\n"
+
+
+def _shown(pattern: str) -> str:
+    return pattern.removesuffix(".*").replace("*", "<name>")
+
+
+def _keys(schema: Schema, defs: Schema, above: str) -> Iterator[Key]:
+    """Every key of a model, those without keys of their own first at the top level."""
+    properties = _map(schema["properties"])
+    required = cast("list[str]", schema.get("required", []))
+    names = list(properties)
+    if not above:
+        names.sort(key=lambda name: _below(_map(properties[name]), defs) is not None)
+    for name in names:
+        info = _map(properties[name])
+        path = f"{above}{name}"
+        below = _below(info, defs)
+        default = "needed" if name in required else _default(info, is_map=below is not None)
+        meaning = MEANINGS.get(path)
+        if meaning is None:
+            raise SystemExit(f"tools/gen_reference.py does not explain {path}")
+        yield Key(path=path, type=_type(info, defs), default=default, meaning=meaning)
+        if below is not None:
+            model, by_name = below
+            yield from _keys(model, defs, f"{path}.<name>." if by_name else f"{path}.")
+
+
+def _below(info: Schema, defs: Schema) -> tuple[Schema, bool] | None:
+    """The model that a key holds, and whether it holds many, by name."""
+    for option in _options(info):
+        if "$ref" in option:
+            return _map(defs[str(option["$ref"]).rpartition("/")[2]]), False
+        if "patternProperties" in option:
+            (inner,) = _map(option["patternProperties"]).values()
+            found = _below(_map(inner), defs)
+            return None if found is None else (found[0], True)
+    return None
+
+
+def _options(info: Schema) -> list[Schema]:
+    several = info.get("anyOf")
+    return [_map(option) for option in several] if isinstance(several, list) else [info]
+
+
+def _type(info: Schema, defs: Schema) -> str:
+    said = (_one_type(option, defs) for option in _options(info))
+    return " or ".join(text for text in said if text)
+
+
+def _one_type(info: Schema, defs: Schema) -> str:
+    match info:
+        case {"prefixItems": [*items]}:
+            return f"list of {len(items)}: {_type(_map(items[0]), defs)}"
+        case {"type": "array", "items": items}:
+            return f"list of {_type(_map(items), defs)}"
+        case {"const": value}:
+            return f"`{_yaml(value)}`"
+        case {"enum": [*values]}:
+            return ", ".join(f"`{_yaml(value)}`" for value in values)
+        case {"description": str(words)} if "$ref" not in info:
+            return words.split(" with its unit")[0].split(", such")[0].removeprefix("a ")
+        case _:
+            return _plain_type(info)
+
+
+def _plain_type(info: Schema) -> str:
+    if "$ref" in info:
+        return "map"
+    if "patternProperties" in info:
+        return "map by name"
+    words = {"null": "", "string": "text", "integer": "whole number", "number": "number"}
+    return f"{words[str(info['type'])]}{_range(info)}"
+
+
+def _range(info: Schema) -> str:
+    low, above, high = (info.get(k) for k in ("minimum", "exclusiveMinimum", "maximum"))
+    if high == 2**63 - 1:
+        high = "2^63 - 1"
+    text = f" above {above}" if above is not None else ""
+    if low is not None:
+        text = f" from {low}"
+    return text if high is None else f"{text} to {high}"
+
+
+def _default(info: Schema, *, is_map: bool) -> str:
+    value = info.get("default")
+    if is_map or value is None:
+        return ""
+    words = str(info.get("description", ""))
+    if words.startswith("a duration") and isinstance(value, int):
+        unit, size = next((u, s) for u, s in _NS if value % s == 0)
+        return f"`{value // size}{unit}`"
+    if words.startswith("a percentage") and isinstance(value, float):
+        return f"`{value * 100:g}%`"
+    return f"`{_yaml(value)}`"
+
+
+def _yaml(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return f"[{', '.join(_yaml(item) for item in value)}]"
+        case "":
+            return '""'
+        case _:
+            return str(value)
+
+
+def _map(value: object) -> Schema:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"a map was expected, got {value!r}")
+    return cast("Schema", value)
+
+
+# -- command line ----------------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    """The page on the command line."""
+    group = typer.main.get_command(app)
+    if not isinstance(group, typer.core.TyperGroup):
+        raise TypeError("splitway is no group of verbs")
+    parts = [MADE, "", BEFORE_CLI]
+    for name, command in group.commands.items():
+        usage = " ".join(
+            ["splitway", name]
+            + [str(p.metavar) for p in command.params if isinstance(p, typer.core.TyperArgument)]
+            + [
+                f"{p.opts[0]} {p.metavar}"
+                for p in command.params
+                if isinstance(p, typer.core.TyperOption) and p.required
+            ]
+            + ["[OPTIONS]"]
+        )
+        parts += [f"## splitway {name}", "", f"`{usage}`", "", str(command.help), ""]
+        parts += ["| argument or option | meaning | default |", "| --- | --- | --- |"]
+        for parameter in command.params:
+            parts.append(_parameter(name, parameter))
+        parts.append("")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _parameter(verb: str, parameter: object) -> str:
+    match parameter:
+        case typer.core.TyperArgument(metavar=metavar, help=words):
+            return f"| `{metavar}` | {words} | needed |"
+        case typer.core.TyperOption():
+            value = "" if parameter.is_flag or parameter.count else f" {_value_name(parameter)}"
+            text = ", ".join(f"`{flag}{value}`" for flag in parameter.opts)
+            meaning = parameter.help or _OPTIONS.get((verb, str(parameter.name)))
+            if meaning is None:
+                raise SystemExit(f"tools/gen_reference.py does not explain {verb} {text}")
+            default = parameter.default
+            shown = "" if default in (None, False) or parameter.count else f"`{default}`"
+            return f"| {text} | {meaning} | {'needed' if parameter.required else shown} |"
+        case _:
+            raise TypeError(type(parameter).__name__)
+
+
+# Of options that say nothing themselves.
+_OPTIONS = {("price", "batch"): "Samples in one run, at least 1."}
+
+
+def _value_name(option: typer.core.TyperOption) -> str:
+    return option.metavar or str(option.name).upper()
+
+
+# -- writing ---------------------------------------------------------------------------------------
+
+
+def pages() -> dict[Path, str]:
+    """Every page that is made, by its file."""
+    return {FOLDER / "scenario.md": scenario_page(), FOLDER / "cli.md": cli_page()}
+
+
+def main() -> int:
+    """Write the pages, or say which is not current."""
+    parser = argparse.ArgumentParser(description="Write the reference pages made of the code.")
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 if one differs")
+    check = bool(parser.parse_args().check)
+    stale = []
+    for path, text in pages().items():
+        if path.is_file() and path.read_text("utf-8") == text:
+            continue
+        stale.append(path.name)
+        if not check:
+            path.write_text(text, "utf-8")
+    if stale:
+        print(f"{'not current' if check else 'written'}: {', '.join(stale)}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
