@@ -1,0 +1,94 @@
+"""Names that must exist, and figures that must agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.pipeline.scenario.conftest import Desk
+
+DRIVE = "  path: drive.mp4\n"
+SECOND = "    second: {period: 40ms}\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line", "key", "reason"),
+    [
+        ([(DRIVE, "")], 3, "drive", "needs either `path` (a recording) or `synthetic`"),
+        ([(DRIVE, DRIVE + "  synthetic: {}\n")], 3, "drive", "and not both"),
+        ([(DRIVE, "  synthetic: {}\n"), ("{period: 40ms}", "")], 6, "drive.streams.front",
+         "a synthetic drive needs a `period`"),
+        ([("{period: 40ms}\n", "{period: 40ms}\n" + SECOND)], 5, "drive.streams",
+         "does not do several streams"),
+        ([("  cloud:\n", "  clowd:\n")], 7, "sites", "has no site 'cloud'"),
+        ([("  cloud:\n", "  cloud:\n  kitchen:\n")], 10, "sites.kitchen", "further sites"),
+        ([("between: [vehicle, cloud]", "between: [vehicle, vehicle]")], 11, "links.cell.between",
+         "must be [vehicle, cloud]"),
+        ([("spec: some-npu, ", "")], 13, "devices.edge0", "needs either `spec` (emulated) or"),
+        ([("backend: cpu", "backend: cpu, spec: x")], 14, "devices.cloud0", "needs either `spec`"),
+        ([("site: cloud}", "site: clout}")], 14, "devices.cloud0.site",
+         "there is no site 'clout', did you mean 'cloud'?"),
+        ([("site: cloud}", "site: vehicle}")], 14, "devices.cloud0", "several devices at a site"),
+        ([("site: cloud}", "site: vehicle}")], 12, "devices", "no device stands at the cloud"),
+        ([("stream: front", "stream: frnt")], 17, "tasks.objects.input.stream",
+         "there is no stream 'frnt', did you mean 'front'?"),
+        ([("{model: model.onnx}", "{model: model.onnx}, b: {model: b}")], 18,
+         "tasks.objects.variants", "several variants"),
+        ([("route: auto", "route: spilt")], 20, "tasks.objects.route",
+         "there is no route 'spilt', did you mean 'split'? (or split@NODE to pin a cut)"),
+        ([("route: auto", "route: [edge, nowhere]")], 20, "tasks.objects.route",
+         "there is no route 'nowhere'; known: auto, edge, encoded, raw, split"),
+        ([("through: [objects]", "through: [objectz]")], 22, "paths.camera->objects.through",
+         "there is no task 'objectz', did you mean 'objects'?"),
+        ([("through: [objects]", "through: [objectz]")], 16, "tasks.objects",
+         "no path goes through this task"),
+        ([("from: front", "from: rear")], 22, "paths.camera->objects.from",
+         "there is no stream 'rear'; known: front"),
+        ([("from: front", "from: rear")], 22, "paths.camera->objects.from",
+         "task 'objects' reads stream 'front'"),
+        ([("e2e: 100ms", "e2e: 100ms, horizon: 99ms")], 22, "paths.camera->objects.horizon",
+         "must not be shorter than e2e"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_named(
+    desk: Desk, changes: list[tuple[str, str]], line: int, key: str, reason: str
+) -> None:
+    """With the line of the key that is wrong."""
+    found = desk.reasons(*changes)
+    assert any(
+        (at, name) == (line, key) and reason in text for at, name, text in found
+    ), found  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("route: auto", "route: split@/stage3/conv2"),
+        ("route: auto", "route: [edge, split@a, raw]"),
+        ("between: [vehicle, cloud]", "between: [cloud, vehicle]"),
+        ("e2e: 100ms", "e2e: 100ms, horizon: 100ms"),
+        (DRIVE, "  synthetic: {scene: highway, length: 2s}\n"),
+        ("front: {period: 40ms}", "front:"),
+    ],
+)
+def test_what_fits_is_let_through(desk: Desk, change: tuple[str, str]) -> None:
+    """Other ways of saying it, and the ends of ranges."""
+    assert desk.load(change).scenario.name == "small"
+
+
+def test_all_references_are_checked_at_once(desk: Desk) -> None:
+    """The first wrong name hides no other."""
+    found = desk.reasons(
+        ("stream: front", "stream: frnt"),
+        ("site: cloud}", "site: clout}"),
+        ("route: auto", "route: x"),
+    )
+    assert [key for _, key, _ in found] == [
+        "devices",
+        "devices.cloud0.site",
+        "tasks.objects.input.stream",
+        "tasks.objects.route",
+        "paths.camera->objects.from",
+    ]
