@@ -84,7 +84,7 @@ def test_a_price_adds_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("runn",), "Did you mean"),
+        (("demoo",), "Did you mean"),
         (("run", "nowhere.yaml"), "nowhere.yaml: not found"),
         (("price", "x.onnx", "--device", "furiosa-warboi"), "did you mean 'furiosa-warboy'?"),
         (("rerun", "nowhere"), "nowhere"),
