@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _START_TIMEOUT_NS = 120_000_000_000
 _BEAT_NS = 200_000_000
+_SWITCH_S = 0.0002  # a thread that ends a hold or a stage must not wait 5 ms for the interpreter
 
 
 def main(path: str) -> int:
@@ -48,6 +49,7 @@ def main(path: str) -> int:
     _die_with_parent(config.parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor says when it is over
     fine_timers()
+    sys.setswitchinterval(_SWITCH_S)
     wakeup = Wakeup()
     with Sockets() as sockets:
         try:

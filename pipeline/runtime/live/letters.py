@@ -14,7 +14,7 @@ from pipeline.runtime.core.messages import Crossing, Message
 from pipeline.runtime.plain import to_plain
 from pipeline.runtime.stages import Packed, Picture
 from pipeline.transport.header import Header
-from pipeline.transport.wire import Payload, encode
+from pipeline.transport.wire import Payload, encode, encode_fields
 
 if TYPE_CHECKING:
     from pipeline.runtime.stages import Value
@@ -29,29 +29,34 @@ def letter(
     message: Message, value: Value | None, *, run: str, sender: str, sent_ns: int
 ) -> list[bytes | memoryview]:
     """A machine's message with its payload, as parts for a channel."""
-    header = Header(
-        kind=message.kind,
-        run=run,
-        sender=sender,
-        epoch=message.epoch,
-        nonce=message.nonce,
-        stream=message.stream,
-        task=message.task,
-        frame=message.frame,
-        content=message.content,
-        scheduled_ns=message.scheduled_ns,
-        deadline_at_ns=message.deadline_at_ns,
-        sent_ns=sent_ns,
-        step=message.step,
-        cut=message.route,
-        model=message.model,
-        warmup=message.warmup,
-        reason=message.reason[:200],
-        stamps=message.stamps,
-        figures=((_MODELLED, message.modelled_ns), (_OVERRUN, int(message.overrun))),
-        paths=message.paths,
-    )
-    return encode(header, payloads_of(value))
+    fields: dict[str, object] = {
+        "kind": message.kind,
+        "run": run,
+        "sender": sender,
+        "epoch": message.epoch,
+        "nonce": message.nonce,
+        "stream": message.stream,
+        "task": message.task,
+        "frame": message.frame,
+        "content": message.content,
+        "scheduled_ns": message.scheduled_ns,
+        "deadline_at_ns": message.deadline_at_ns,
+        "sent_ns": sent_ns,
+        "step": message.step,
+    }
+    fields |= dict(cut=message.route, model=message.model, warmup=message.warmup)  # noqa: C408
+    if message.reason:
+        fields["reason"] = message.reason[:200]
+    if message.stamps:
+        fields["stamps"] = message.stamps
+    if message.modelled_ns or message.overrun:
+        fields["figures"] = (
+            (_MODELLED, message.modelled_ns),
+            (_OVERRUN, int(message.overrun)),
+        )
+    if message.paths:
+        fields["paths"] = message.paths
+    return encode_fields(fields, payloads_of(value))
 
 
 def message_of(header: Header) -> Message:

@@ -47,7 +47,7 @@ from pipeline.runtime.live.reports import result_line
 from pipeline.runtime.stages import Decoded, Packed
 from pipeline.transport.channels import Poller
 from pipeline.transport.header import Header
-from pipeline.transport.wire import decode, encode
+from pipeline.transport.wire import decode, encode, encode_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -72,8 +72,9 @@ EVIDENCE_LOST = "evidence-lost"
 
 _IDLE_NS = 200_000_000  # a beat of life for the supervisor
 _RETRY_NS = 2_000_000  # until a credit that is owed is tried again
+_QUIET_NS = 3_000_000  # nothing happened for so long: a moment to write the log
 _BACKLOG = 512  # log entries that may wait for a quiet moment
-_LOG_AT_ONCE = 8  # entries written in one quiet moment, about half a millisecond
+_LOG_AT_ONCE = 3  # entries written before the sockets are looked at again
 _PARTING_NS = 2_000_000_000  # how long a node that has ended waits to be told so
 
 
@@ -131,10 +132,9 @@ class Node:
         """Serve until the supervisor says stop."""
         self._apply(None, self._core.start(), self._clock.now_ns())
         while not self._stopping:
-            ready = self._poller.wait(0)
+            ready = self._poller.wait(self._until_next_ns())
             if not ready.channels and not ready.woken:
                 self._write_log()
-                ready = self._poller.wait(self._until_next_ns())
             for channel in ready.channels:
                 while (pieces := channel.receive()) is not None:
                     self._take(channel, pieces)
@@ -267,8 +267,8 @@ class Node:
     def _grant(self, peer: str, amount: int) -> None:
         """Send a credit; one that a peer is not there for yet is owed, never lost."""
         amount += self._owed.pop(peer, 0)
-        header = Header(kind="credit", run=self._run, sender=self._role, amount=amount)
-        if not self._by_peer[peer].send(encode(header)):
+        fields: dict[str, object] = {"kind": "credit", "run": self._run, "sender": self._role}
+        if not self._by_peer[peer].send(encode_fields({**fields, "amount": amount})):
             self._owed[peer] = amount
 
     def _deliver(self, command: Deliver) -> None:
@@ -300,6 +300,8 @@ class Node:
 
     def _until_next_ns(self) -> int:
         longest_ns = _RETRY_NS if self._owed else _IDLE_NS
+        if self._journal.waiting:
+            longest_ns = min(longest_ns, _QUIET_NS)
         while self._heap and self._timers.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         if not self._heap:

@@ -13,7 +13,7 @@ from pipeline.runtime.live.letters import payloads_of, report
 from pipeline.runtime.stages import Picture
 from pipeline.transport.channels import Poller
 from pipeline.transport.header import Header
-from pipeline.transport.wire import decode, encode
+from pipeline.transport.wire import decode, encode, encode_fields
 from sensors.errors import SensorError
 
 if TYPE_CHECKING:
@@ -156,18 +156,18 @@ class Player:
         self._prefetcher.close()
 
     def _send(self, frame: ScheduledFrame, picture: NDArray[np.uint8], now_ns: int) -> bool:
-        header = Header(
-            kind="frame",
-            run=self._config.spec.run,
-            sender=self._config.role,
-            stream=frame.stream,
-            frame=frame.number,
-            content=frame.content,
-            scheduled_ns=frame.scheduled_ns,
-            sent_ns=now_ns,
-            warmup=frame.warmup,
-        )
-        if not self._vehicle.send(encode(header, payloads_of(Picture(pixels=picture)))):
+        fields: dict[str, object] = {
+            "kind": "frame",
+            "run": self._config.spec.run,
+            "sender": self._config.role,
+            "stream": frame.stream,
+            "frame": frame.number,
+            "content": frame.content,
+            "scheduled_ns": frame.scheduled_ns,
+            "sent_ns": now_ns,
+            "warmup": frame.warmup,
+        }
+        if not self._vehicle.send(encode_fields(fields, payloads_of(Picture(pixels=picture)))):
             return False
         self._credits -= 1
         self._lags_ns.append(now_ns - frame.scheduled_ns)
