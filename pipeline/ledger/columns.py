@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.errors import LedgerError
 from pipeline.ledger.fates import FATES
 from pipeline.ledger.rows import Row
 from pipeline.ledger.spans import ADMITTED, SPANS
@@ -162,3 +163,26 @@ class Columns:
             bytes_down=bytes_down,
             stamps={n: at for n, at in zip(STAMPS, values, strict=True) if at != ABSENT},
         )
+
+
+class CompactRows:
+    """Rows in the order in which they came, kept as columns: bytes per row instead of objects."""
+
+    def __init__(self) -> None:
+        self._columns = Columns()
+
+    def append(self, row: Row) -> None:
+        """Keep a row.
+
+        Raises:
+            LedgerError: The path has a row for this frame already.
+        """
+        if self._columns.place(row.path, row.frame) is not None:
+            raise LedgerError(f"frame {row.frame} of {row.path} was settled twice")
+        self._columns.add(row)
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._columns.rows()
+
+    def __len__(self) -> int:
+        return len(self._columns)

@@ -28,6 +28,20 @@ class EventSink(Protocol):
         """One event, or the start of the core (None), with the commands that came of it."""
 
 
+class RowStore(Protocol):
+    """Rows in the order in which they came; a list is one."""
+
+    def append(self, row: Row, /) -> None:
+        """Keep a row."""
+
+    def __iter__(self) -> Iterator[Row]: ...
+
+
+def _no_rows() -> RowStore:
+    rows: list[Row] = []
+    return rows
+
+
 @dataclass(slots=True, kw_only=True)
 class Outcome:
     """What happened in a run.
@@ -45,7 +59,7 @@ class Outcome:
         peaks: Largest resident memory of each process in bytes; empty in virtual time.
     """
 
-    rows: list[Row] = field(default_factory=list)
+    rows: RowStore = field(default_factory=_no_rows)
     deliveries: list[Delivery] = field(default_factory=list)
     played: dict[str, int] = field(default_factory=dict)
     closing: Closing

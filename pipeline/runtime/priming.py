@@ -7,6 +7,7 @@ import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -229,6 +230,7 @@ def _needed(spec: RunSpec, task: str, frames: int) -> frozenset[int]:
     return frozenset(needed)
 
 
+@cache
 def segment_maker(segment: SegmentSpec) -> str:
     """What a segment's results depend on beside its inputs: its file and the reference backend."""
     return f"{segment.sha256}/onnxruntime-{version('onnxruntime')}/as-is/1-thread"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _START_TIMEOUT_NS = 120_000_000_000
 _BEAT_NS = 200_000_000
+_GC_OBJECTS = 50_000  # between collections; a node makes no cycles to speak of
 _SWITCH_S = 0.0002  # a thread that ends a hold or a stage must not wait 5 ms for the interpreter
 
 
@@ -50,6 +52,8 @@ def main(path: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor says when it is over
     fine_timers()
     sys.setswitchinterval(_SWITCH_S)
+    gc.freeze()  # what was imported is never garbage
+    gc.set_threshold(_GC_OBJECTS)
     wakeup = Wakeup()
     with Sockets() as sockets:
         try:

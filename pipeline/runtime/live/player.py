@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
 import threading
 from typing import TYPE_CHECKING
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _AHEAD = 16  # pictures decoded before they are due
 _IDLE_NS = 200_000_000
+_NICE = 19  # of the decoding thread; the frames of a recording lie ahead, the vehicle waits
 
 
 class Prefetcher:
@@ -67,6 +70,8 @@ class Prefetcher:
                 self._thread.join(0.05)
 
     def _work(self) -> None:
+        with contextlib.suppress(OSError):  # the next picture is never as urgent as this frame
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         try:
             last, source = -1, iter(self._pass())
             for frame in self._schedule:
@@ -120,14 +125,14 @@ class Player:
         """Play to the end, or until the supervisor says stop."""
         beat_ns = 0
         for frame in self._schedule:
-            picture = self._prefetcher.next()
+            parts = self._encoded(frame, self._prefetcher.next())
             while not self._stopped:
                 now_ns = self._clock.now_ns()
                 if now_ns >= beat_ns:
                     beat_ns = now_ns + _IDLE_NS
                     self._say_alive()
                 due_ns = frame.scheduled_ns - now_ns
-                if due_ns <= 0 and self._credits > 0 and self._send(frame, picture, now_ns):
+                if due_ns <= 0 and self._credits > 0 and self._send(frame, parts, now_ns):
                     break
                 self._listen(min(_IDLE_NS, due_ns) if due_ns > 0 else 1_000_000)
             if self._stopped:
@@ -155,7 +160,10 @@ class Player:
             self._listen(_IDLE_NS)
         self._prefetcher.close()
 
-    def _send(self, frame: ScheduledFrame, picture: NDArray[np.uint8], now_ns: int) -> bool:
+    def _encoded(
+        self, frame: ScheduledFrame, picture: NDArray[np.uint8]
+    ) -> list[bytes | memoryview]:
+        """A frame's message, made before it is due, so that the due time is left for sending."""
         fields: dict[str, object] = {
             "kind": "frame",
             "run": self._config.spec.run,
@@ -164,10 +172,14 @@ class Player:
             "frame": frame.number,
             "content": frame.content,
             "scheduled_ns": frame.scheduled_ns,
-            "sent_ns": now_ns,
             "warmup": frame.warmup,
         }
-        if not self._vehicle.send(encode_fields(fields, payloads_of(Picture(pixels=picture)))):
+        return encode_fields(fields, payloads_of(Picture(pixels=picture)))
+
+    def _send(
+        self, frame: ScheduledFrame, parts: Sequence[bytes | memoryview], now_ns: int
+    ) -> bool:
+        if not self._vehicle.send(parts):
             return False
         self._credits -= 1
         self._lags_ns.append(now_ns - frame.scheduled_ns)

@@ -54,7 +54,7 @@ class Relay:
             id(cloud): (LinkChannel(link, "down"), vehicle),
         }
         self._poller = Poller((vehicle, cloud, self._supervisor), wakeup, clock.now_ns)
-        self._held: list[tuple[int, int, Channel, list[object], LinkStamp]] = []
+        self._held: list[tuple[int, int, Channel, list[object]]] = []
         self._order = itertools.count()
         self._retries = 0
         self._late_ns: list[int] = []
@@ -88,18 +88,18 @@ class Relay:
             modelled_ns=passage.arrives_ns - received_ns,
             queued_ns=passage.began_ns - received_ns,
         )
-        item = (passage.arrives_ns, next(self._order), onward, list(pieces), stamp)
+        parts = [*pieces, encode_link_stamp(stamp)]
+        item = (passage.arrives_ns, next(self._order), onward, parts)
         heapq.heappush(self._held, item)
 
     def _release(self) -> None:
         now_ns = self._clock.now_ns()
         while self._held and self._held[0][0] <= now_ns:
-            due_ns, _, onward, pieces, stamp = heapq.heappop(self._held)
-            parts = [*pieces, encode_link_stamp(stamp)]
+            due_ns, _, onward, parts = heapq.heappop(self._held)
             if onward.send(parts):  # type: ignore[arg-type]  # frames as they came
                 self._late_ns.append(now_ns - due_ns)
             else:  # nobody is there yet, or no more: this process loses nothing of its own accord
-                item = (now_ns + _RETRY_NS, next(self._order), onward, pieces, stamp)
+                item = (now_ns + _RETRY_NS, next(self._order), onward, parts)
                 heapq.heappush(self._held, item)
                 self._retries += 1
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from pipeline.errors import NodeDiedError, WireError
+from pipeline.ledger.columns import CompactRows
 from pipeline.ledger.rows import Delivery, Row
 from pipeline.ledger.sealing import Closing
 from pipeline.runtime.core.config import CONSUMER, PLAYER
@@ -43,6 +44,13 @@ _LAST_RESULTS_NS = 2 * _S  # how long the consumer's last words are waited for
 _ENDING_NS = 3 * _S
 _LOOK_NS = _S // 20
 _SAMPLE_NS = _S
+# glibc returns buffers of a picture's size to the system at once and faults them in anew for every
+# frame; with these it keeps them.
+_ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(16 << 20),
+}
 _LAST_WORDS = 2_000  # bytes of a dead node's output that are shown
 
 
@@ -132,7 +140,11 @@ class _Supervisor:
         self._t0_ns = 0
         self._drained = False
         self._delivering = 0  # rows whose result is on its way to the consumer
-        self._outcome = Outcome(closing=Closing(fate="failed", cause="unsettled"), notes=Counter())
+        self._outcome = Outcome(
+            rows=CompactRows(),
+            closing=Closing(fate="failed", cause="unsettled"),
+            notes=Counter(),
+        )
         names = ("player-vehicle", "vehicle-relay", "relay-cloud", "vehicle-consumer", SUPERVISOR)
         self._endpoints = {name: f"ipc://{self._folder}/{name}" for name in names}
         self._router: Router = self._sockets.router(SUPERVISOR, bind=self._endpoints[SUPERVISOR])
@@ -187,6 +199,7 @@ class _Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, **_ALLOCATOR},
                 start_new_session=True,  # Ctrl-C reaches the supervisor alone
             )
         self._nodes[role] = _NodeState(process=process, log=log, heard_ns=self._clock.now_ns())

@@ -298,7 +298,7 @@ def test_a_schedule_is_read_once_and_may_be_empty(build: Build, virtually: Virtu
     setup = virtually.setup(build.config())
     streamed = replace(setup, schedule=iter(setup.schedule))
     assert run_virtual(streamed).rows == run_virtual(setup).rows
-    assert run_virtual(replace(setup, schedule=())).rows == []
+    assert list(run_virtual(replace(setup, schedule=())).rows) == []
 
 
 def test_the_player_sends_no_more_than_its_credits(build: Build, virtually: Virtually) -> None:
