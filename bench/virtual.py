@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from bench.figure import Figure
 from pipeline import api
-from pipeline.api.replaying import seal_outcome, virtual_setup
+from pipeline.api.replaying import virtual_setup
+from pipeline.api.rerunning import seal_outcome
 from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.drive import pictures
 from pipeline.runtime.journal import Journal

@@ -188,7 +188,7 @@ def rerun(directory: Path) -> RerunResult:
     Raises:
         EvidenceError: The directory is no run, or its evidence is not whole.
     """
-    from pipeline.api.replaying import rerun_directory
+    from pipeline.api.rerunning import rerun_directory
 
     return rerun_directory(directory)
 

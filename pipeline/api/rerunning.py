@@ -1,0 +1,149 @@
+"""Running the evidence of a run again; sealing, which a first run and a rerun share."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.api.calls import RerunResult
+from pipeline.errors import EvidenceError
+from pipeline.ledger.sealing import Closing, Ledger, seal
+from pipeline.runtime.core.config import CoreConfig
+from pipeline.runtime.outcome import Outcome, offers
+from pipeline.runtime.plain import from_plain
+from pipeline.runtime.rerun import rerun_cores
+from replay.errors import ReplayError
+from replay.evidence import RunDirectory
+from replay.schedule import StreamTimes, build_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pipeline.ledger.sealing import Driver
+    from pipeline.runtime.core.config import PathConfig
+    from replay.schedule import ScheduledFrame
+
+CORE = "core.json"
+"""File of what a rerun needs beside the event logs."""
+
+
+def seal_outcome(
+    schedule: Sequence[ScheduledFrame],
+    paths: Sequence[PathConfig],
+    outcome: Outcome,
+    *,
+    predicted_ns: Mapping[str, Mapping[str, int]],
+    driver: Driver,
+) -> Ledger:
+    """The ledger of an outcome: what was offered, joined with what was settled and delivered."""
+    played = dict(outcome.played)
+    stream_of = {path.name: path.stream for path in paths}
+    for row in outcome.rows:  # a row proves that its frame was played, whatever the player said
+        stream = stream_of[row.path]
+        played[stream] = max(played.get(stream, 0), row.frame + 1)
+    return seal(
+        offers(schedule, paths, played),
+        outcome.rows,
+        outcome.deliveries,
+        closing=outcome.closing,
+        predicted_ns=predicted_ns,
+        driver=driver,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stored:
+    core: CoreConfig
+    driver: Driver
+    closing: Closing
+    failure: str | None
+    played: dict[str, int]
+    predicted_ns: dict[str, dict[str, int]]
+    schedule: list[ScheduledFrame]
+
+
+def rerun_directory(path: Path) -> RerunResult:
+    """Feed a run's event logs to fresh cores.
+
+    Raises:
+        EvidenceError: The directory is no run, or its evidence is not whole.
+    """
+    try:
+        directory = RunDirectory.open(path)
+    except ReplayError as err:
+        raise EvidenceError(str(err)) from err
+    stored = _read_core(path / CORE)
+    found = rerun_cores(stored.core, directory.event_logs)
+    if found.divergence is not None:
+        return RerunResult(
+            same=False, divergence=found.divergence, ledger_difference=None, events=found.events
+        )
+    outcome = Outcome(
+        rows=found.rows,
+        deliveries=found.deliveries,
+        played=stored.played,
+        closing=stored.closing,
+    )
+    ledger = seal_outcome(
+        stored.schedule,
+        stored.core.paths,
+        outcome,
+        predicted_ns=stored.predicted_ns,
+        driver=stored.driver,
+    )
+    try:
+        logged = directory.ledger.read_text(encoding="utf-8")
+    except OSError as err:
+        raise EvidenceError(f"{directory.ledger}: {err.strerror}") from err
+    difference = _ledger_difference(logged, ledger.to_csv())
+    if difference is not None and stored.failure is not None:
+        first = stored.failure.partition(";")[0]
+        difference += f" (in this run {first}, so the end of its event log may be lost)"
+    return RerunResult(
+        same=difference is None,
+        divergence=None,
+        ledger_difference=difference,
+        events=found.events,
+        rows=len(ledger),
+        hash=ledger.hash(),
+    )
+
+
+def _read_core(path: Path) -> _Stored:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        kept = data["schedule"]
+        times = StreamTimes(
+            stream=kept["stream"], offsets_ns=kept["offsets_ns"], period_ns=kept["period_ns"]
+        )
+        schedule = build_schedule(
+            [times], loop=kept["loop"], rate=kept["rate"], warmup=kept["warmup"]
+        )
+        return _Stored(
+            core=from_plain(CoreConfig, data["core"]),
+            driver="virtual" if data["driver"] == "virtual" else "live",
+            closing=from_plain(Closing, data["closing"]),
+            failure=data["failure"],
+            played=data["played"],
+            predicted_ns=data["predicted_ns"],
+            schedule=list(schedule),
+        )
+    except OSError as err:
+        raise EvidenceError(f"{path}: {err.strerror}; is this the directory of a run?") from err
+    except (ValueError, KeyError, TypeError, ReplayError) as err:
+        raise EvidenceError(f"{path}: is not what a run writes: {err}") from err
+
+
+def _ledger_difference(logged: str, now: str) -> str | None:
+    if logged == now:
+        return None
+    old, new = logged.splitlines(), now.splitlines()
+    for number, (one, other) in enumerate(zip(old, new, strict=False), 1):
+        if one != other:
+            names = old[0].split(",")
+            cells = zip(names, one.split(","), other.split(","), strict=False)
+            name, was, is_now = next(c for c in cells if c[1] != c[2])
+            return f"ledger.csv:{number}: {name}: logged {was!r}, now {is_now!r}"
+    return f"ledger.csv: {len(old) - 1} rows logged, {len(new) - 1} now"
