@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.runtime.plain import Plain
+    from pipeline.values import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from replay.clock import WallClock
 
 if TYPE_CHECKING:
     from bench.subject import Subject
-    from pipeline.runtime.plain import Plain
+    from pipeline.values import Plain
 
 AIM = 1.05
 SUPERVISOR = "supervisor"

@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from pipeline.assembly import Assembled
     from pipeline.ledger.rows import Row
     from pipeline.runtime.core.events import Event
-    from pipeline.runtime.plain import Plain
     from pipeline.runtime.stages import Value
+    from pipeline.values import Plain
 
 AIM = 1.5
 _MOMENT_NS = 10**15  # a long time, so that headers have the length that they have in a run
@@ -170,7 +170,7 @@ def _measured(subject: Subject, assembled: Assembled, result: Result) -> Measure
     events: list[Event] = []
     for node in (sites.vehicle, sites.cloud, CONSUMER):
         log = result.directory / "events" / f"{node}.jsonl"
-        events += [entry.event for entry in read_journal(log) if entry.event is not None]
+        events += [entry.event for _, entry in read_journal(log) if entry.event is not None]
     accounted = accounted_ns(events, subject.task, spans)
     rows = [row for row in result.ledger.rows() if row.path == subject.path]
     found = overheads_ns(rows, accounted)

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from bench.subject import Subject
     from pipeline.graph import Graph
-    from pipeline.runtime.plain import Plain
     from pipeline.runtime.spec import SegmentSpec
+    from pipeline.values import Plain
 
     Array = NDArray[np.generic[object]]
 

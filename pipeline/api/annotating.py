@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipeline.assembly import Assembled
-    from pipeline.runtime.plain import Plain
     from pipeline.tasks.outputs.protocol import Result
+    from pipeline.values import Plain
 
 ANNOTATED = "annotated"
 THUMBNAIL_WIDTH = 240

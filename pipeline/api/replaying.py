@@ -19,11 +19,11 @@ from pipeline.plan.steps import Run
 from pipeline.runtime.drive import pictures
 from pipeline.runtime.journal import Journal
 from pipeline.runtime.outcome import Outcome
-from pipeline.runtime.plain import to_plain
 from pipeline.runtime.priming import Primed, prime
 from pipeline.runtime.sizes import Sizes
 from pipeline.runtime.timing import Bias, Timing
 from pipeline.runtime.virtual import VirtualSetup, run_virtual
+from pipeline.values import to_plain
 from pipeline.verdict.document import DeviceFacts, RunFacts, build_document
 from pipeline.verdict.judging import Conditions, PathRule, exit_code
 from replay.clock import WallClock

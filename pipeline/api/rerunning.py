@@ -11,8 +11,8 @@ from pipeline.errors import EvidenceError
 from pipeline.ledger.sealing import Closing, Ledger, seal
 from pipeline.runtime.core.config import CoreConfig
 from pipeline.runtime.outcome import Outcome, offers
-from pipeline.runtime.plain import from_plain
 from pipeline.runtime.rerun import rerun_cores
+from pipeline.values import from_plain
 from replay.errors import ReplayError
 from replay.evidence import RunDirectory
 from replay.schedule import StreamTimes, build_schedule

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from msgspec import field
 
-if TYPE_CHECKING:
-    from pipeline.ledger.fates import Fate
+from pipeline.ledger.fates import Fate
+from pipeline.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class Offer(Value, frozen=True, kw_only=True):
     """A frame was offered to a path.
 
     Attributes:
@@ -28,8 +26,7 @@ class Offer:
     deadline_at_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(Value, frozen=True, kw_only=True):
     """One offered frame of one path, settled.
 
     Attributes:
@@ -71,8 +68,7 @@ class Row:
     partial: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(Value, frozen=True, kw_only=True):
     """The consumer has decoded a path's result.
 
     Attributes:

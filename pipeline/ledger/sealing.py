@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+from msgspec.structs import replace
 
 from pipeline.errors import LedgerError
 from pipeline.ledger.columns import STAMPS, Columns
 from pipeline.ledger.fates import FATES, Fate
 from pipeline.ledger.rows import Row
 from pipeline.ledger.spans import durations_ns
+from pipeline.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,8 +40,7 @@ _FIGURES = ("overrun", "scheduled_ns", "deadline_at_ns", "modelled_ns", "bytes_u
 COLUMNS: tuple[str, ...] = (*_DECISIONS, *_FIGURES, *(f"{name}_ns" for name in STAMPS))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Closing:
+class Closing(Value, frozen=True, kw_only=True):
     """What becomes of an offered frame that nobody settled.
 
     Attributes:

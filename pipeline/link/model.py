@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pipeline.values import Value
 
 Direction = Literal["up", "down"]
 
@@ -18,8 +19,7 @@ def message_bytes(payload_bytes: int) -> int:
     return payload_bytes + OVERHEAD_BYTES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkConfig:
+class LinkConfig(Value, frozen=True, kw_only=True):
     """A link's parameters.
 
     Attributes:
@@ -48,8 +48,7 @@ class LinkConfig:
         return -(-bits * _NS_PER_S // self.rate(direction))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passage:
+class Passage(Value, frozen=True, kw_only=True):
     """How a message passes a channel.
 
     Attributes:

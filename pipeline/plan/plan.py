@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from msgspec import field
 
-if TYPE_CHECKING:
-    from pipeline.plan.routes import Route, RouteName
+from pipeline.plan.routes import Route, RouteName
+from pipeline.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(Value, frozen=True, kw_only=True):
     """A route with its predicted figures.
 
     Attributes:
@@ -53,8 +51,7 @@ class Candidate:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskPlan:
+class TaskPlan(Value, frozen=True, kw_only=True):
     """The candidates of one task.
 
     Attributes:
@@ -77,8 +74,7 @@ class TaskPlan:
         return self.candidates[self.run].route
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Value, frozen=True, kw_only=True):
     """Plans of all tasks, with what they were made from.
 
     Attributes:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from pipeline.plan.steps import Host, Move, Run
+from msgspec import field
 
-if TYPE_CHECKING:
-    from pipeline.plan.steps import Step
+from pipeline.plan.steps import Host, Move, Run, Step
+from pipeline.values import Value
 
 RouteName = Literal["edge", "raw", "encoded", "split"]
 
@@ -24,8 +23,7 @@ _HOST_SPANS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sites:
+class Sites(Value, frozen=True, kw_only=True):
     """Where the devices of a run stand.
 
     Attributes:
@@ -55,8 +53,7 @@ class Sites:
         return step.device if isinstance(step, Run) else self.host[step.site]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteStep:
+class RouteStep(Value, frozen=True, kw_only=True):
     """A step in its place on a route, with what the plan predicts for it.
 
     Attributes:
@@ -83,8 +80,7 @@ class RouteStep:
     jitter: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(Value, frozen=True, kw_only=True):
     """How one task's frame becomes a result: a small graph of steps.
 
     Attributes:

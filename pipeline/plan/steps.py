@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pipeline.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(Value, frozen=True, kw_only=True):
     """A segment of the network runs on a device.
 
     Attributes:
@@ -18,8 +17,7 @@ class Run:
     device: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class Host(Value, frozen=True, kw_only=True):
     """A stage of pre- or post-processing or of coding runs on the host of a site.
 
     Attributes:
@@ -31,8 +29,7 @@ class Host:
     site: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Move(Value, frozen=True, kw_only=True):
     """Tensors cross a channel.
 
     Attributes:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from accelerators.work import BYTES_PER_ELEMENT
 from pipeline.codecs.registry import codec
@@ -16,7 +18,7 @@ from pipeline.planner.cuts import best_split, problem_of
 from pipeline.planner.fusing import fused_groups
 from pipeline.planner.pricing import World, host_step, move_step, run_step
 from pipeline.runtime.core.config import CONSUMER
-from pipeline.runtime.plain import to_plain
+from pipeline.values import Value, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +54,7 @@ class Subject:
     pins: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Value, frozen=True, kw_only=True):
     """A route with what is needed to run it: the head's operators, or none or all of them.
 
     Attributes:

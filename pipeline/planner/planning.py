@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from pipeline.errors import PlanError
@@ -110,7 +111,8 @@ def plan_task(
     chosen, run = _choose(candidates, subject.task.name, wishes)
     reference_index = run if chosen is None else chosen
     candidates = [
-        replace(c, why=why(c, candidates[reference_index], wishes.deadline_ns)) for c in candidates
+        msgspec.structs.replace(c, why=why(c, candidates[reference_index], wishes.deadline_ns))
+        for c in candidates
     ]
     plan = TaskPlan(
         task=subject.task.name,

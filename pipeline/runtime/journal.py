@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import EvidenceError
-from pipeline.runtime.plain import Plain, as_plain, from_plain_event, to_plain
+from pipeline.runtime.core.events import Event
+from pipeline.values import Value, from_plain, to_json
 from replay.evidence import EventLog, EventLogError, read_events
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.runtime.core.commands import Command
-    from pipeline.runtime.core.events import Event
 
 
 class Journal:
@@ -37,13 +36,7 @@ class Journal:
         """
         for _ in range(len(self._waiting) if most is None else min(most, len(self._waiting))):
             at_ns, event, commands = self._waiting.popleft()
-            self._log.write(
-                {
-                    "at_ns": at_ns,
-                    "event": None if event is None else to_plain(event),
-                    "commands": [to_plain(command) for command in commands],
-                }
-            )
+            self._log.write_line(to_json({"at_ns": at_ns, "event": event, "commands": commands}))
         if most is None:
             self._log.flush()
 
@@ -64,25 +57,22 @@ class Journal:
             self._log.close()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Value, frozen=True, kw_only=True, tag=False):
     """One line of an event log.
 
     Attributes:
-        line: Its number, from 1.
         at_ns: Run time.
         event: What the core saw; None for its start.
         commands: What it said, as plain data.
     """
 
-    line: int
     at_ns: int
     event: Event | None
-    commands: Plain
+    commands: list[dict[str, object]]
 
 
-def read_journal(path: Path) -> Iterator[Entry]:
-    """Entries of an event log, in order.
+def read_journal(path: Path) -> Iterator[tuple[int, Entry]]:
+    """Entries of an event log with their line numbers, from 1, in order.
 
     Raises:
         EvidenceError: There is no log, or a line is no entry; file and line are named.
@@ -90,22 +80,10 @@ def read_journal(path: Path) -> Iterator[Entry]:
     try:
         for number, data in read_events(path):
             try:
-                event = data["event"]
-                yield Entry(
-                    line=number,
-                    at_ns=_whole(data["at_ns"]),
-                    event=None if event is None else from_plain_event(event),
-                    commands=as_plain(data["commands"]),
-                )
-            except (ValueError, KeyError, TypeError) as err:
+                yield number, from_plain(Entry, data)
+            except ValueError as err:
                 raise EvidenceError(f"{path}:{number}: is no event: {err}") from err
     except EventLogError as err:
         raise EvidenceError(str(err)) from err
     except OSError as err:
         raise EvidenceError(f"{path}: {err.strerror}") from err
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"at_ns is {value!r}")
-    return value

@@ -18,10 +18,10 @@ from accelerators.backends.ort import OrtBackend
 from pipeline.errors import PipelineError
 from pipeline.plan.routes import RESULT
 from pipeline.plan.steps import Host, Move, Run
-from pipeline.runtime.plain import to_plain
 from pipeline.runtime.results import ResultCache, content_key
 from pipeline.runtime.sizes import Sizes
 from pipeline.runtime.stages import Packed, Picture, Stages, Value
+from pipeline.values import to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

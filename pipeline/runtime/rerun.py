@@ -13,7 +13,7 @@ from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.core.consumer import ConsumerCore
 from pipeline.runtime.core.vehicle import VehicleCore
 from pipeline.runtime.journal import read_journal
-from pipeline.runtime.plain import to_plain
+from pipeline.values import to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.runtime.core.commands import Command
     from pipeline.runtime.core.config import CoreConfig
     from pipeline.runtime.journal import Entry
-    from pipeline.runtime.plain import Plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +80,14 @@ def rerun_cores(config: CoreConfig, events: Path) -> Rerun:
     }
     for node, core in cores.items():
         outcome.events[node] = 0
-        for entry in read_journal(events / f"{node}.jsonl"):
+        for line, entry in read_journal(events / f"{node}.jsonl"):
             commands = core.start() if entry.event is None else core.on(entry.event, entry.at_ns)
             outcome.events[node] += 1
             _collect(outcome, commands)
             difference = _difference(entry, commands)
             if difference is not None:
                 outcome.divergence = Divergence(
-                    node=node, line=entry.line, at_ns=entry.at_ns, what=difference
+                    node=node, line=line, at_ns=entry.at_ns, what=difference
                 )
                 return outcome
     return outcome
@@ -108,14 +107,12 @@ def _collect(outcome: Rerun, commands: Sequence[Command]) -> None:
 
 
 def _difference(entry: Entry, commands: Sequence[Command]) -> str | None:
-    mine: Plain = [to_plain(command) for command in commands]
-    if json.loads(json.dumps(mine)) == entry.commands:
-        return None
-    return first_difference("commands", entry.commands, mine)
+    mine: list[object] = [to_plain(command) for command in commands]
+    return None if mine == entry.commands else first_difference("commands", entry.commands, mine)
 
 
-def first_difference(path: str, logged: Plain, now: Plain) -> str | None:
-    """The first place where two plain values differ, with both values; None where there is none."""
+def first_difference(path: str, logged: object, now: object) -> str | None:
+    """The first place where two values of JSON differ, with both; None where there is none."""
     if isinstance(logged, dict) and isinstance(now, dict):
         for key in [*logged, *(key for key in now if key not in logged)]:
             found = first_difference(f"{path}.{key}", logged.get(key), now.get(key))
@@ -135,6 +132,6 @@ def first_difference(path: str, logged: Plain, now: Plain) -> str | None:
     return None if logged == now else f"{path}: logged {_short(logged)}, now {_short(now)}"
 
 
-def _short(value: Plain) -> str:
+def _short(value: object) -> str:
     text = json.dumps(value)
     return text if len(text) <= 160 else text[:157] + "..."  # noqa: PLR2004 - a line or two

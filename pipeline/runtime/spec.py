@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
+from pipeline.link.model import LinkConfig
 from pipeline.plan.steps import Run
-from pipeline.runtime import plain
+from pipeline.runtime.core.config import CoreConfig
+from pipeline.runtime.timing import Hops
 from pipeline.tasks.prepare import Geometry, InputSpec, place
-
-if TYPE_CHECKING:
-    from pipeline.link.model import LinkConfig
-    from pipeline.runtime.core.config import CoreConfig
-    from pipeline.runtime.timing import Hops
+from pipeline.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentSpec:
+class SegmentSpec(Value, frozen=True, kw_only=True):
     """A segment as a file that runs.
 
     Attributes:
@@ -37,8 +31,7 @@ class SegmentSpec:
     passes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec:
+class TaskSpec(Value, frozen=True, kw_only=True):
     """How a task's pictures become tensors, and its outputs a result.
 
     Attributes:
@@ -65,8 +58,7 @@ class TaskSpec:
         return place(self.source_width, self.source_height, self.input)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceSpec:
+class DeviceSpec(Value, frozen=True, kw_only=True):
     """A device of the scenario.
 
     Attributes:
@@ -86,8 +78,7 @@ class DeviceSpec:
     compute: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DriveSpec:
+class DriveSpec(Value, frozen=True, kw_only=True):
     """Where the frames come from.
 
     Attributes:
@@ -111,8 +102,7 @@ class DriveSpec:
     height: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSpec:
+class RunSpec(Value, frozen=True, kw_only=True):
     """A run, ready for either driver.
 
     Attributes:
@@ -157,6 +147,3 @@ class RunSpec:
             for step in task.route.steps
             if isinstance(step.step, Run) and step.step.device == device
         )
-
-
-plain.register(SegmentSpec, TaskSpec, DeviceSpec, DriveSpec, RunSpec, InputSpec)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.runtime.draws import PPM, Draws
+from pipeline.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 Bias = Literal["low", "zero", "high"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hops:
+class Hops(Value, frozen=True, kw_only=True):
     """What it costs to hand a message from one process to the next.
 
     Attributes:

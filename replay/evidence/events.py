@@ -44,7 +44,7 @@ class EventLog:
         self.path = path
         self._now_ns = now_ns
         self._flush_lines, self._flush_interval_ns = flush_lines, flush_interval_ns
-        self._kept: list[str] = []
+        self._kept: list[bytes] = []
         self._since_ns = 0
         self._file = path.open("wb", buffering=0)
 
@@ -67,12 +67,21 @@ class EventLog:
             OSError: The lines cannot be written, such as on a full disk; they are lost, and the
                 last one on the disk may be cut off.
         """
+        self.write_line(json_text(event).encode())
+
+    def write_line(self, line: bytes) -> None:
+        """Append an event that its writer has encoded: one JSON object, without a line's end.
+
+        Raises:
+            ValueError: The log is closed.
+            OSError: As `write`.
+        """
         if self._file.closed:
             raise ValueError(f"{self.path} is closed")
         now_ns = self._now_ns()
         if not self._kept:
             self._since_ns = now_ns
-        self._kept.append(json_text(event))
+        self._kept.append(line)
         waited_ns = now_ns - self._since_ns
         if len(self._kept) >= self._flush_lines or waited_ns >= self._flush_interval_ns:
             self.flush()
@@ -86,7 +95,7 @@ class EventLog:
         if not self._kept:
             return
         lines, self._kept = self._kept, []
-        left = memoryview(("\n".join(lines) + "\n").encode())
+        left = memoryview(b"\n".join([*lines, b""]))
         while left:  # the system may take a part
             left = left[self._file.write(left) :]
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pipeline.ledger.rows import Row
-    from pipeline.runtime.core.events import Job
-    from pipeline.runtime.core.messages import Message
+from pipeline.ledger.rows import Row
+from pipeline.runtime.core.events import Job
+from pipeline.runtime.core.messages import Message
+from pipeline.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class Start(Value, frozen=True, kw_only=True):
     """Run jobs together on a device.
 
     Attributes:
@@ -26,15 +22,13 @@ class Start:
     inputs: tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancel:
+class Cancel(Value, frozen=True, kw_only=True):
     """Stop a job that was started; its end is no longer waited for."""
 
     job: Job
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
+class Send(Value, frozen=True, kw_only=True):
     """Send a message.
 
     Attributes:
@@ -50,39 +44,34 @@ class Send:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepare:
+class Prepare(Value, frozen=True, kw_only=True):
     """Load a segment on a device; `Prepared` answers."""
 
     segment: str
     device: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Value, frozen=True, kw_only=True):
     """Unload a segment."""
 
     segment: str
     device: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetTimer:
+class SetTimer(Value, frozen=True, kw_only=True):
     """Fire `TimerFired` at a run time; setting a timer again moves it."""
 
     timer: str
     at_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CancelTimer:
+class CancelTimer(Value, frozen=True, kw_only=True):
     """Forget a timer."""
 
     timer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deliver:
+class Deliver(Value, frozen=True, kw_only=True):
     """A result reaches the application at the consumer.
 
     Attributes:
@@ -98,23 +87,20 @@ class Deliver:
     at_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
+class Settle(Value, frozen=True, kw_only=True):
     """A path's frame has its fate; the row is what the ledger will hold of it."""
 
     row: Row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Value, frozen=True, kw_only=True):
     """Allow a peer so many more messages."""
 
     peer: str
     amount: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forget:
+class Forget(Value, frozen=True, kw_only=True):
     """A kept value is needed no more.
 
     Attributes:
@@ -124,8 +110,7 @@ class Forget:
     refs: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(Value, frozen=True, kw_only=True):
     """Something worth writing down; a driver counts it and does nothing."""
 
     reason: str

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import field
+
+from pipeline.plan.routes import Route, Sites
+from pipeline.values import Value
+
 if TYPE_CHECKING:
-    from pipeline.plan.routes import Route, RouteStep, Sites
+    from pipeline.plan.routes import RouteStep
     from pipeline.runtime.core.events import Job
 
 CONSUMER = "consumer"
 PLAYER = "player"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PathConfig:
+class PathConfig(Value, frozen=True, kw_only=True):
     """A path: a stream through a task to a delivered output.
 
     Attributes:
@@ -38,8 +41,7 @@ class PathConfig:
         return frame % self.every == 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskConfig:
+class TaskConfig(Value, frozen=True, kw_only=True):
     """A task: its stream, its route and how many of its frames may be under way.
 
     Attributes:
@@ -55,8 +57,7 @@ class TaskConfig:
     in_flight: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoreConfig:
+class CoreConfig(Value, frozen=True, kw_only=True):
     """Everything the three machines need to know.
 
     Attributes:

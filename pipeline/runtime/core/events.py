@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from pipeline.runtime.core.messages import Crossing, Message
+from msgspec import field
+
+from pipeline.runtime.core.messages import Crossing, Message
+from pipeline.values import Value
 
 
 class Job(NamedTuple):
@@ -23,8 +24,7 @@ class Job(NamedTuple):
     step: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
+class Output(Value, frozen=True, kw_only=True):
     """Where a driver keeps what a job made.
 
     Attributes:
@@ -36,8 +36,7 @@ class Output:
     bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameOffered:
+class FrameOffered(Value, frozen=True, kw_only=True):
     """A frame reached the vehicle.
 
     Attributes:
@@ -59,8 +58,7 @@ class FrameOffered:
     warmup: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobDone:
+class JobDone(Value, frozen=True, kw_only=True):
     """Jobs that ran together are over.
 
     Attributes:
@@ -82,8 +80,7 @@ class JobDone:
     overrun: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobFailed:
+class JobFailed(Value, frozen=True, kw_only=True):
     """Jobs that ran together failed."""
 
     jobs: tuple[Job, ...]
@@ -91,8 +88,7 @@ class JobFailed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MessageArrived:
+class MessageArrived(Value, frozen=True, kw_only=True):
     """A message came in and was accepted by the wire's checks.
 
     Attributes:
@@ -110,68 +106,59 @@ class MessageArrived:
     crossing: Crossing
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendRefused:
+class SendRefused(Value, frozen=True, kw_only=True):
     """A channel would not take a message."""
 
     message: Message
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CreditGranted:
+class CreditGranted(Value, frozen=True, kw_only=True):
     """A receiver allows so many more messages."""
 
     peer: str
     amount: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerFired:
+class TimerFired(Value, frozen=True, kw_only=True):
     """A timer that the machine had set ran out."""
 
     timer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeartbeatHeard:
+class HeartbeatHeard(Value, frozen=True, kw_only=True):
     """A peer is alive."""
 
     peer: str
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerGone:
+class PeerGone(Value, frozen=True, kw_only=True):
     """A peer is known to be dead."""
 
     peer: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class Prepared(Value, frozen=True, kw_only=True):
     """A segment is loaded and may be started."""
 
     segment: str
     device: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FaultMarked:
+class FaultMarked(Value, frozen=True, kw_only=True):
     """A fault was injected; for the log only, no machine acts on it."""
 
     what: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamEnded:
+class StreamEnded(Value, frozen=True, kw_only=True):
     """A stream has offered its last frame."""
 
     stream: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopAsked:
+class StopAsked(Value, frozen=True, kw_only=True):
     """The run is to end now; frames still open are interrupted."""
 
     reason: str = field(default="stopped")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pipeline.values import Value
 
 MessageKind = Literal["work", "answer", "refusal", "result"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(Value, frozen=True, kw_only=True):
     """A message between two machines.
 
     Attributes:
@@ -77,8 +77,7 @@ class Message:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossing:
+class Crossing(Value, frozen=True, kw_only=True):
     """How a message crossed its channel, as the channel stamped it.
 
     Attributes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.runtime import plain
-from pipeline.runtime.plain import from_plain, to_plain
+from msgspec import field
+
 from pipeline.runtime.spec import RunSpec
+from pipeline.values import Value, from_plain, to_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 SUPERVISOR, RELAY = "supervisor", "relay"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeConfig:
+class NodeConfig(Value, frozen=True, kw_only=True):
     """A node's orders.
 
     Attributes:
@@ -39,12 +38,9 @@ class NodeConfig:
     ready: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-plain.register(NodeConfig, RunSpec)
-
-
 def write_config(path: Path, config: NodeConfig) -> None:
     """Write a node's orders."""
-    path.write_text(json.dumps(to_plain(config)), encoding="utf-8")
+    path.write_bytes(to_json(config))
 
 
 def read_config(path: Path) -> NodeConfig:

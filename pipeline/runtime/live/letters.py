@@ -11,10 +11,10 @@ from pipeline.codecs.packing import PackedTensor
 from pipeline.codecs.protocol import Encoded
 from pipeline.errors import WireError
 from pipeline.runtime.core.messages import Crossing, Message
-from pipeline.runtime.plain import to_plain
 from pipeline.runtime.stages import Packed, Picture
 from pipeline.transport.header import Header
 from pipeline.transport.wire import Payload, encode, encode_fields
+from pipeline.values import to_json
 
 if TYPE_CHECKING:
     from pipeline.runtime.stages import Value
@@ -168,7 +168,7 @@ def value_of(received: Received) -> Value:
 
 def report(kind: Kind, what: object, *, run: str, sender: str) -> list[bytes | memoryview]:
     """A report to the supervisor: one of our values, as JSON beside the header."""
-    text = np.frombuffer(json.dumps(to_plain(what)).encode(), np.uint8)
+    text = np.frombuffer(to_json(what), np.uint8)
     payload = Payload(name=_JSON, codec=_JSON, dtype="uint8", shape=text.shape, buffers=(text,))
     return encode(Header(kind=kind, run=run, sender=sender), [payload])
 

@@ -10,8 +10,8 @@ import numpy as np
 from pipeline.tasks.outputs.protocol import Boxes
 
 if TYPE_CHECKING:
-    from pipeline.runtime.plain import Plain
     from pipeline.tasks.outputs.protocol import Result
+    from pipeline.values import Plain
 
 
 def result_line(path: str, frame: int, result: Result) -> dict[str, Plain]:

@@ -23,10 +23,10 @@ from pipeline.runtime.core.config import CONSUMER, PLAYER
 from pipeline.runtime.live.config import RELAY, SUPERVISOR, NodeConfig, write_config
 from pipeline.runtime.live.letters import reported
 from pipeline.runtime.outcome import Outcome
-from pipeline.runtime.plain import from_plain
 from pipeline.transport.channels import Poller, Sockets, Wakeup
 from pipeline.transport.header import Header
 from pipeline.transport.wire import decode, encode
+from pipeline.values import from_plain
 from replay.clock import WallClock
 
 if TYPE_CHECKING:

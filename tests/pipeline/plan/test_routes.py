@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from pipeline.ledger import SPANS
@@ -130,5 +128,5 @@ def test_steps_and_routes_are_frozen_values() -> None:
     """Equal by content, usable as keys, and not to be changed."""
     assert _up("raw") == _up("raw")
     assert len({HERE, Run(segment="a", device="npu"), THERE}) == 2
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         HERE.segment = "b"  # type: ignore[misc]

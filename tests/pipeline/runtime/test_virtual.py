@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -303,7 +304,7 @@ def test_a_schedule_is_read_once_and_may_be_empty(build: Build, virtually: Virtu
 
 def test_the_player_sends_no_more_than_its_credits(build: Build, virtually: Virtually) -> None:
     """Frames that arrive faster than a hop takes are held back at the player, not dropped."""
-    core = replace(build.config("edge"), player_credits=1)
+    core = msgspec.structs.replace(build.config("edge"), player_credits=1)
     watch = Watch()
     run_virtual(virtually.setup(core, period_ns=10_000), on_event=watch)
     stamps = [at_ns for _, at_ns, event in watch.seen if isinstance(event, FrameOffered)]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.runtime.core.cloud import CloudCore
 from pipeline.runtime.core.commands import Forget, Grant, Note, Send, Start

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.runtime.core.commands import Deliver, Forget, Grant, Note, Start
 from pipeline.runtime.core.consumer import ConsumerCore
