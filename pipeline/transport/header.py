@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, Struct
 
 WIRE_VERSION: Literal[1] = 1
 """Version of the protocol; it is written into every header and no other is taken."""
@@ -45,20 +45,22 @@ MOST_BUFFERS = 8
 MOST_AXES = 8
 MOST_PAIRS = 40
 
-_Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
-_Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
-_Check = Annotated[int, Field(ge=0, le=2**64 - 1)]
-_Length = Annotated[int, Field(ge=0, le=2**31 - 1)]
-_Word = Annotated[str, Field(max_length=32)]
-_Name = Annotated[str, Field(max_length=64)]
-_TensorName = Annotated[str, Field(max_length=200)]
-_Shape = Annotated[tuple[_Length, ...], Field(max_length=MOST_AXES)]
-_Pairs = Annotated[tuple[tuple[_Name, _Int64], ...], Field(max_length=MOST_PAIRS)]
-
-_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+_Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Check = Annotated[int, Meta(ge=0)]  # MessagePack ends at 2**64 - 1
+_Length = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+_Word = Annotated[str, Meta(max_length=32)]
+_Name = Annotated[str, Meta(max_length=64)]
+_TensorName = Annotated[str, Meta(max_length=200)]
+_Shape = Annotated[tuple[_Length, ...], Meta(max_length=MOST_AXES)]
+_Pairs = Annotated[tuple[tuple[_Name, _Int64], ...], Meta(max_length=MOST_PAIRS)]
 
 
-class BufferInfo(BaseModel):
+class Checked(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is checked field by field when it comes in; types are strict, lengths are bounded."""
+
+
+class BufferInfo(Checked, frozen=True, kw_only=True):
     """One raw buffer that follows the header.
 
     Attributes:
@@ -68,15 +70,13 @@ class BufferInfo(BaseModel):
         check: xxh3-64 of the buffer, seed 0.
     """
 
-    model_config = _STRICT
-
     dtype: Dtype
     shape: _Shape
     bytes: _Length
     check: _Check
 
 
-class Part(BaseModel):
+class Part(Checked, frozen=True, kw_only=True):
     """One tensor or picture, as the buffers that its codec made of it.
 
     Attributes:
@@ -87,16 +87,14 @@ class Part(BaseModel):
         buffers: The buffers, in the order in which they follow the header.
     """
 
-    model_config = _STRICT
-
     name: _TensorName
     codec: _Name
     dtype: Dtype
     shape: _Shape
-    buffers: Annotated[tuple[BufferInfo, ...], Field(max_length=MOST_BUFFERS)]
+    buffers: Annotated[tuple[BufferInfo, ...], Meta(max_length=MOST_BUFFERS)]
 
 
-class Header(BaseModel):
+class Header(Checked, frozen=True, kw_only=True):
     """What a message says about itself; a field at its default does not cross.
 
     Attributes:
@@ -125,8 +123,6 @@ class Header(BaseModel):
         parts: What follows; `encode` fills it in.
     """
 
-    model_config = _STRICT
-
     kind: Kind
     version: Literal[1] = WIRE_VERSION
     run: _Word = ""
@@ -140,19 +136,19 @@ class Header(BaseModel):
     scheduled_ns: _Int64 = 0
     deadline_at_ns: _Int64 = 0
     sent_ns: _Int64 = 0
-    step: Annotated[int, Field(ge=0, le=10_000)] = 0
+    step: Annotated[int, Meta(ge=0, le=10_000)] = 0
     cut: _Name = ""
     model: _Name = ""
     warmup: bool = False
-    reason: Annotated[str, Field(max_length=200)] = ""
+    reason: Annotated[str, Meta(max_length=200)] = ""
     amount: _Int64 = 0
     stamps: _Pairs = ()
     figures: _Pairs = ()
-    paths: Annotated[tuple[_Name, ...], Field(max_length=MOST_PAIRS)] = ()
-    parts: Annotated[tuple[Part, ...], Field(max_length=MOST_PARTS)] = ()
+    paths: Annotated[tuple[_Name, ...], Meta(max_length=MOST_PAIRS)] = ()
+    parts: Annotated[tuple[Part, ...], Meta(max_length=MOST_PARTS)] = ()
 
 
-class LinkStamp(BaseModel):
+class LinkStamp(Checked, frozen=True, kw_only=True):
     """What the link's relay appends to a message that it held: a last part of its own.
 
     Attributes:
@@ -161,8 +157,6 @@ class LinkStamp(BaseModel):
         modelled_ns: How long the modelled link took in all.
         queued_ns: How much of that the message stood behind others.
     """
-
-    model_config = _STRICT
 
     began_ns: _Int64
     released_ns: _Int64

@@ -14,13 +14,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 import msgpack
+import msgspec
 import numpy as np
 import xxhash
 import zmq
-from pydantic import BaseModel, ValidationError
 
 from pipeline.errors import WireError
-from pipeline.transport.header import WIRE_VERSION, BufferInfo, Header, LinkStamp, Part
+from pipeline.transport.header import (
+    WIRE_VERSION,
+    BufferInfo,
+    Checked,
+    Header,
+    LinkStamp,
+    Part,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +50,7 @@ MOST_BYTES = 64 * 1024 * 1024
 """Most bytes of all buffers of one message: ten raw 1080p pictures."""
 
 _MOST_REASON = 200
-_Model = TypeVar("_Model", bound=BaseModel)
+_Model = TypeVar("_Model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +106,9 @@ def encode(header: Header, payloads: Sequence[Payload] = ()) -> list[bytes | mem
     """
     if header.parts:
         raise WireError("parts", "parts are filled in from the payloads")
-    fields: dict[str, object] = header.model_dump(exclude_defaults=True)
+    fields: dict[str, object] = _fields(header)
     views = encode_fields(fields, payloads)
-    if payloads:
-        _validated(Header, fields, "header-field")
+    _validated(Header, fields, "header-field")
     return views
 
 
@@ -210,7 +216,7 @@ def decode_header(piece: Piece) -> Header:
 
 def encode_link_stamp(stamp: LinkStamp) -> bytes:
     """Make the part that a relay appends to a message that it held."""
-    return _pack(stamp.model_dump())
+    return _pack(_fields(stamp))
 
 
 def _decode_link_stamp(piece: Piece) -> LinkStamp:
@@ -297,13 +303,17 @@ def _distinct(pairs: Sequence[_Pair]) -> dict[str, object]:
     return fields
 
 
+def _fields(checked: Checked) -> dict[str, object]:
+    """Fields that are not at their default."""
+    fields: dict[str, object] = msgspec.to_builtins(checked)
+    return fields
+
+
 def _validated(model: type[_Model], fields: dict[str, object], code: Code) -> _Model:
     try:
-        return model.model_validate(fields)
-    except ValidationError as err:
-        first = err.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise WireError(code, _short(f"{place}: {first['msg']}")) from err
+        return msgspec.convert(fields, model)
+    except msgspec.ValidationError as err:
+        raise WireError(code, _short(str(err))) from err
 
 
 def _short(text: str) -> str:

@@ -154,7 +154,6 @@ class VehicleCore:
     # -- frames come in --------------------------------------------------------------------------
 
     def _offered(self, event: FrameOffered, at_ns: int, out: list[Command]) -> None:
-        out.append(Grant(peer=PLAYER, amount=1))
         takers: list[_Frame] = []
         for task in self._by_stream.get(event.stream, ()):
             paths = [path for path in task.paths if path.selects(event.frame)]
@@ -172,7 +171,7 @@ class VehicleCore:
                     )
                 )
         if not takers:
-            out.append(Forget(refs=(event.ref,)))
+            out += (Grant(peer=PLAYER, amount=1), Forget(refs=(event.ref,)))
             return
         self._pictures[event.ref] = len(takers)
         for frame in takers:
@@ -180,11 +179,13 @@ class VehicleCore:
             if self._stopped:
                 self._settle(frame, "interrupted", "", at_ns, out)
                 continue
-            self._set_horizon(frame, out)
             if self._may_admit(frame.task):
                 self._admit(frame, at_ns, out)
             else:
                 self._wait(frame, at_ns, out)
+            if frame.paths:
+                self._set_horizon(frame, out)
+        out.append(Grant(peer=PLAYER, amount=1))  # the frame's own work comes first
 
     def _may_admit(self, task: _Task) -> bool:
         free = task.active < task.config.in_flight

@@ -100,12 +100,12 @@ def test_the_player_may_begin_with_its_credits(build: Build) -> None:
 
 
 def test_a_frame_is_admitted_and_its_first_step_started(local: type[Local], build: Build) -> None:
-    """Offering gives the player its credit back, sets the horizon and starts preparing."""
+    """Preparing starts at once; the horizon and the player's credit come after it."""
     car = _car(local, build, build.config())
     assert car.tell(build.offered(0), 5) == [
-        Grant(peer=PLAYER, amount=1),
-        SetTimer(timer="horizon/objects/0", at_ns=300 * MS),
         Start(jobs=(Job(0, "objects", 0),), device="vehicle-host", inputs=(("front/0",),)),
+        SetTimer(timer="horizon/objects/0", at_ns=300 * MS),
+        Grant(peer=PLAYER, amount=1),
     ]
 
 
