@@ -299,7 +299,9 @@ def message_bytes(assembled: Assembled, task: str) -> dict[str, list[int]]:
     The first picture goes the task's route, and its letters are made as a live run makes them.
     """
     spec = assembled.spec
-    shape = (assembled.facts.height, assembled.facts.width, 3)
+    stream = spec.core.tasks[task].stream
+    facts = assembled.facts.streams[stream]
+    shape = (facts.height, facts.width, 3)
     picture = Picture(pixels=np.zeros(shape, np.uint8))
     crossing = _crossing(assembled, task, picture)
     route = spec.core.tasks[task].route
@@ -309,7 +311,7 @@ def message_bytes(assembled: Assembled, task: str) -> dict[str, list[int]]:
         kind="frame",
         run=spec.run,
         sender="player",
-        stream=spec.drive.stream,
+        stream=stream,
         frame=1000,
         content=1000,
         scheduled_ns=_MOMENT_NS,
@@ -322,7 +324,7 @@ def message_bytes(assembled: Assembled, task: str) -> dict[str, list[int]]:
             epoch=1,
             nonce=1000,
             task=task,
-            stream=spec.drive.stream,
+            stream=stream,
             frame=1000,
             content=1000,
             route=route.id,
@@ -349,7 +351,7 @@ def _crossing(assembled: Assembled, task: str, picture: Picture) -> tuple[Packed
     values: dict[int, Value] = {}
     crossing: list[Packed] = []
     try:
-        for index, planned in enumerate(stages.route(task).steps):
+        for index, planned in enumerate(stages.steps(task)):
             inputs = [values[i] for i in planned.after] if planned.after else [picture]
             match planned.step:
                 case Host(stage="deliver"):

@@ -18,7 +18,7 @@ from pipeline import api
 from pipeline.api.replaying import virtual_setup
 from pipeline.api.rerunning import seal_outcome
 from pipeline.runtime.core.config import CONSUMER
-from pipeline.runtime.drive import pictures
+from pipeline.runtime.drive import all_pictures
 from pipeline.runtime.journal import Journal
 from pipeline.runtime.priming import prime
 from pipeline.runtime.virtual import run_virtual
@@ -69,8 +69,8 @@ def measure(subject: Subject, *, length_ns: int, repeats: int) -> Figure:
     assembled_ns = now_ns()
     primed = prime(
         assembled.spec,
-        pictures(assembled.spec.drive),
-        frames=assembled.facts.frames,
+        all_pictures(assembled.spec.drive),
+        frames=assembled.facts.counts,
         now_ns=now_ns,
     )
     primed_ns = now_ns()
@@ -79,7 +79,7 @@ def measure(subject: Subject, *, length_ns: int, repeats: int) -> Figure:
         found = [_replay(assembled, primed, Path(folder), logs=True) for _ in range(repeats)]
     phases = sorted(found, key=lambda replay: replay.whole_ns)[(len(found) - 1) // 2]
     # As long as a live run takes: to the place of the frame that would come next.
-    period_ns = assembled.facts.period_ns / assembled.spec.rate
+    period_ns = assembled.facts.only.period_ns / assembled.spec.rate
     drive_s = (assembled.schedule[-1].scheduled_ns + period_ns) / _S
     wall_s = phases.whole_ns / _S
     lines = [

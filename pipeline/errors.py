@@ -53,6 +53,14 @@ class ScenarioError(InputError):
         super().__init__("\n".join([*map(str, self.problems), tail]))
 
 
+class DriveSettingError(InputError):
+    """A setting does not fit the drive; `at` is the scenario's key that is wrong."""
+
+    def __init__(self, at: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.at = at
+
+
 class DataMissingError(InputError):
     """A file that a scenario names is not there."""
 
@@ -75,6 +83,15 @@ class CutError(InputError):
     def __init__(self, model: str, reason: str) -> None:
         super().__init__(f"{model}: {reason}")
         self.model, self.reason = model, reason
+
+
+class TraceError(InputError):
+    """A link trace or profile cannot be used; the line is None where the whole file is meant."""
+
+    def __init__(self, path: Path, line: int | None, reason: str) -> None:
+        where = f"{path}" if line is None else f"{path}:{line}"
+        super().__init__(f"{where}: {reason}")
+        self.path, self.line, self.reason = path, line, reason
 
 
 class PlanError(InputError):

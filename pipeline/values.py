@@ -6,7 +6,7 @@ as by walking its fields; the cores make some ten a frame, and every one of them
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -17,9 +17,19 @@ T = TypeVar("T")
 
 
 class Value(
-    msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is", forbid_unknown_fields=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag=True,
+    tag_field="is",
+    forbid_unknown_fields=True,
+    gc=False,  # none holds itself, and the collector need not look at them
 ):
     """A frozen value; as JSON it is an object that names its class in the field `is`."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """The value itself: nobody changes it, so a copy of its owner shares it."""
+        return self
 
 
 def to_plain(value: object) -> Plain:

@@ -18,6 +18,7 @@ import typer.core
 import typer.main
 
 from pipeline.cli.app import app
+from pipeline.link.profiles import shipped
 from pipeline.scenario.models import LATER, LATER_VALUES, Scenario
 from sensors.synthetic.scenes import SCENES
 
@@ -33,16 +34,39 @@ MEANINGS: dict[str, str] = {
     "name": "Name of the scenario; the run directory is called after it.",
     "description": "One line for people.",
     "drive": "Where the frames come from; either `path` or `synthetic`.",
-    "drive.path": "A recording: a video file or a folder of images. See [paths](#names-of-files).",
+    "drive.path": "A recording: a video file, a folder of images, or a folder with one of these "
+    "per stream. See [paths](#names-of-files).",
     "drive.synthetic": "The built-in drive, in place of a recording.",
     "drive.synthetic.scene": f"Name of the scene: {', '.join(f'`{name}`' for name in SCENES)}.",
     "drive.synthetic.seed": "Another seed makes another road, light and traffic.",
     "drive.synthetic.length": "Length of the drive.",
     "drive.synthetic.size": "Width and height of the pictures in pixels.",
-    "drive.streams": "The streams to replay, by name; this version takes exactly one.",
+    "drive.streams": "The streams to replay, by name.",
     "drive.streams.<name>.period": "Nominal time between two frames, the grid that deadlines "
     "count from. Left out, the recording tells: a video its header's frame rate, a folder its "
     "stamps. The synthetic drive needs it.",
+    "drive.streams.<name>.phase": "How much later than recorded all of its frames lie; for a "
+    "synthetic stream, when its first frame is taken.",
+    "drive.streams.<name>.camera": "Camera of the synthetic drive. A stream that is named like one "
+    "needs no `camera`, and the only stream is `front`.",
+    "drive.streams.<name>.file": "The stream's recording below `drive.path`; with several streams "
+    "each needs one.",
+    "drive.window": "The part of the drive that is replayed. Times of a run count from its start.",
+    "drive.window.start": "Where it begins, since the drive's start.",
+    "drive.window.length": "How long it is; to the drive's end where left out.",
+    "drive.faults": "What goes wrong with the sensors. See "
+    "[sensor faults](../howto-sensor-faults.md).",
+    "drive.faults.stream": "The stream it happens to.",
+    "drive.faults.kind": "What happens.",
+    "drive.faults.at": "When it begins, since t0, pauses included.",
+    "drive.faults.for": "How long it lasts; to the end where left out.",
+    "drive.faults.by": "Of `late` and `duplicate`: how much later a frame is sent. Of "
+    "`clock-step`: how far the stamps jump, such as `-30ms`.",
+    "drive.faults.probability": "Share of the frames in that time that are hit.",
+    "drive.speed": "Speed of the vehicle, for deadlines that follow it: one speed, or a list of "
+    "them. Left out, the synthetic drive knows its own, and that of a recording is 0.",
+    "drive.speed.at": "When the vehicle has reached it, since the drive's start.",
+    "drive.speed.speed": "The speed from then on.",
     "sites": "The sites, `vehicle` and `cloud`; both are needed, and an empty value takes the "
     "defaults.",
     "sites.<name>.host": "The host that prices host stages and hops: an installed id, or a TOML "
@@ -51,9 +75,36 @@ MEANINGS: dict[str, str] = {
     "channels are called `<name>.up` and `<name>.down`.",
     "links.<name>.between": "The two sites, `[vehicle, cloud]`; in the other order, `up` and "
     "`down` change places.",
-    "links.<name>.up": "Rate from the vehicle to the cloud.",
+    "links.<name>.up": "Rate from the vehicle to the cloud. A link has `up`, `down` and `rtt`, or "
+    "a `trace`, or a `profile`; see [the link model](../explanation/link-model.md).",
     "links.<name>.down": "Rate back.",
     "links.<name>.rtt": "Round trip of an empty message; half of it lies on each way.",
+    "links.<name>.loss": "Share of packets that are lost, each costing a round trip.",
+    "links.<name>.trace": "A recorded link: a CSV file, or a pair of mahimahi files as "
+    "`{up: FILE, down: FILE, rtt: 40ms}`. See [own trace](../howto-own-trace.md).",
+    "links.<name>.trace.path": "The file, in the long form.",
+    "links.<name>.trace.up": "File of the uplink, where each direction has its own.",
+    "links.<name>.trace.down": "File of the downlink.",
+    "links.<name>.trace.rtt": "Round trip, for a format that has none; mahimahi's has none.",
+    "links.<name>.trace.format": "Name of the format. Left out, a single file goes by its ending "
+    "and a pair is `mahimahi`.",
+    "links.<name>.profile": "A synthetic link: the name of a shipped profile "
+    f"({', '.join(f'`{name}`' for name in shipped())}), or a TOML file beside the scenario.",
+    "links.<name>.profile.name": "The profile, in the long form.",
+    "links.<name>.profile.seed": "Seed of the trace that is made of it; the run's where left out.",
+    "links.<name>.jitter": "How the time that half a round trip takes spreads around its median.",
+    "links.<name>.jitter.dist": "Distribution of the factor.",
+    "links.<name>.jitter.sigma": "Standard deviation of the factor's logarithm.",
+    "links.<name>.faults": "What happens to the link once, in both directions.",
+    "links.<name>.faults.kind": "`blackout`: nothing is sent for a while. `handover`: the same, "
+    "and the round trip is longer afterwards. `slow`: the rate is multiplied by a factor.",
+    "links.<name>.faults.at": "When it begins, since t0.",
+    "links.<name>.faults.for": "How long it lasts.",
+    "links.<name>.faults.factor": "Of `slow`: the factor, below 1.",
+    "links.<name>.faults.extra": "Of `handover`: what the round trip is longer by, until the next "
+    "handover.",
+    "links.<name>.shares": "Part of both rates that a task's messages have for themselves, no less "
+    "and no more; everything else shares the rest.",
     "devices": "The devices by name; this version takes one at each site.",
     "devices.<name>.spec": "An emulated device: an installed id (`splitway devices`), or a TOML "
     "file beside the scenario. Either this or `backend`.",
@@ -62,6 +113,13 @@ MEANINGS: dict[str, str] = {
     "devices.<name>.site": "Where it stands, `vehicle` or `cloud`.",
     "devices.<name>.compute": "When an emulated device's outputs are computed: ahead of the run.",
     "devices.<name>.slots": "Jobs that it runs at once.",
+    "devices.<name>.batch": "Frames of one task that the cloud's emulated device may run together, "
+    "as many as leave every one of them in time.",
+    "devices.<name>.faults": "When an emulated device is slower.",
+    "devices.<name>.faults.kind": "`slow` alone.",
+    "devices.<name>.faults.at": "When it begins, since t0.",
+    "devices.<name>.faults.for": "How long it lasts.",
+    "devices.<name>.faults.factor": "Its times over those of before.",
     "devices.<name>.precision": "Precision that segments are priced at. Left out, the first that "
     "the device lists; `float32` for a real one.",
     "tasks": "What has to be known, by name; a path has to go through each.",
@@ -75,7 +133,8 @@ MEANINGS: dict[str, str] = {
     "left and fills the rest with `pad`; `stretch` fills the whole input.",
     "tasks.<name>.input.pad": "Value of the pixels that `letterbox` fills.",
     "tasks.<name>.input.scale": "What pixels, 0 to 255, are multiplied by.",
-    "tasks.<name>.variants": "Models of the task by name; this version takes exactly one.",
+    "tasks.<name>.variants": "Models of the task by name; the first is planned, a further one may "
+    "be named by `policy.hedge.with`.",
     "tasks.<name>.variants.<name>.model": "An ONNX file with static shapes, or "
     "`builtin:detector`, which is untrained.",
     "tasks.<name>.variants.<name>.sha256": "First digits of the file's hash, 8 to 64 of them; "
@@ -91,29 +150,83 @@ MEANINGS: dict[str, str] = {
     "tasks.<name>.wire.lossless": "A lossless stage behind the codec; this version has none.",
     "tasks.<name>.raw_pixels_stay": "Whether pixels must stay on the car; this version cannot "
     "promise it.",
-    "paths": "Stream, task and deadline, by name. A path with `max_miss` is a gate.",
-    "paths.<name>.from": "Name of the stream.",
-    "paths.<name>.through": "The task, in a list of one.",
+    "paths": "Stream, task, deadline and gates, by name; a path without a gate is reported.",
+    "paths.<name>.from": "Name of the stream; or a map of the keys below, for a path that fuses "
+    "several. See [several sensors](../explanation/policies.md#several-sensors).",
+    "paths.<name>.from.anchor": "The stream whose frames are offered, and counted, in the path.",
+    "paths.<name>.from.with": "The partners, by stream.",
+    "paths.<name>.from.with.<name>.offset": "Where a partner's recorded stamp should lie against "
+    "the anchor's; the nearest frame within half its period is taken.",
+    "paths.<name>.from.with.<name>.wait": "How long a set waits for it once the anchor's own "
+    "result is there.",
+    "paths.<name>.from.with.<name>.partial": "Whether the set goes on without it, `allowed` and "
+    "counted as partial, or is dropped, `refused`.",
+    "paths.<name>.through": "The task, in a list of one; of a fused path a task per stream, then "
+    "`fuse`.",
     "paths.<name>.every": "Takes the frames whose number is a multiple of this. The others are "
     "counted as not selected and have no row.",
     "paths.<name>.e2e": "The deadline: from the scheduled time to the decoded result at the "
-    "consumer.",
+    "consumer. A map of the four keys below makes it follow the vehicle's speed.",
+    "paths.<name>.e2e.base": "The deadline at or below the speed `from`.",
+    "paths.<name>.e2e.from": "Speed above which it falls.",
+    "paths.<name>.e2e.per_m_s": "What each m/s above that speed takes off.",
+    "paths.<name>.e2e.floor": "What it never falls below, and what the plan has to meet.",
     "paths.<name>.max_miss": "Largest miss rate that the gate lets pass. Left out, the path is "
     "reported and not gated.",
     "paths.<name>.confidence": "Confidence of the gate's upper bound on the miss rate.",
+    "paths.<name>.max_age": "Gate: largest age of the newest result at the consumer, at any "
+    "instant; gaps count. See [freshness](../explanation/freshness-and-rules.md).",
+    "paths.<name>.weakly_hard": "Gate: at most so many misses in any so many frames in a row.",
+    "paths.<name>.weakly_hard.misses": "Misses that are allowed, fewer than `in`.",
+    "paths.<name>.weakly_hard.in": "Frames in a row.",
+    "paths.<name>.consecutive": "Gate: most misses one after the other.",
     "paths.<name>.horizon": "When a frame that is still open settles; three deadlines where left "
     "out, never shorter than `e2e`.",
+    "budgets": "Advice: a budget for each span of a path, by the path's name and the span's. A "
+    "span whose p99 is over it is reported; no gate hangs on it.",
     "policy": "What the cores decide by.",
     "policy.in_flight": "Most frames of a task that are under way; one more waits, the newest.",
-    "policy.hedge": "A second route started by a timer; this version starts none.",
-    "policy.hedge.start": "When it is started.",
+    "policy.expired": "Work that can no longer be in time: `drop` leaves it undone, `run` does it "
+    "all the same. A route whose best case exceeds the deadline always runs.",
+    "policy.hedge": "A second route of the same frame, in the car, that covers the first. See "
+    "[policies](../explanation/policies.md).",
+    "policy.hedge.start": "`never`; `latest`, the last moment at which it is still in time; "
+    "`at-once`; `cost-based`, the first moment at which it is worth its cost; or such as "
+    "`deadline - 35ms`.",
+    "policy.hedge.with": "`tail`, the rest of the frame's own network, or the whole of it where "
+    "the frame itself is sent; or `variant:NAME`, another model of the task.",
+    "policy.hedge.margin": "To spare before the deadline, beyond the 99.9 % quantile of the "
+    "hedge's own time.",
+    "policy.hedge.edge_cost": "Of `cost-based`: what a run in the car costs, as a share of what a "
+    "miss costs.",
+    "policy.breaker": "Stop asking a cloud that does not answer; left out, it is always asked.",
+    "policy.breaker.open_after": "Requests in a row that were not answered in time.",
+    "policy.breaker.half_open_every": "How often one frame is sent all the same, to see whether it "
+    "is back.",
+    "policy.switch": "Move between the best routes over the uplink's rate as its estimate moves; "
+    "left out, the plan's choice stays.",
+    "policy.switch.patience": "Estimates in a row that must lie in a better region.",
+    "policy.switch.margin": "By how much above its border they must lie.",
+    "policy.switch.probe_every": "How often a frame is sent over the link from a region whose "
+    "route does not use it.",
+    "policy.switch.lowest": "Least rate that the plan map tells apart from none.",
+    "policy.cloud": "What the cloud takes.",
+    "policy.cloud.refuse": "`late` refuses work at once that cannot be answered in time, and in "
+    "line once it has become too late; `never` serves everything.",
     "run": "How the drive is replayed.",
     "run.rate": "Speed; 0.5 is half as fast as recorded. It stretches the schedule, not the "
-    "deadlines.",
+    "deadlines. `max`, in live runs: the next frame goes when the one before is settled. Nothing "
+    "is overtaken, and deadlines are not judged.",
+    "run.pause": "When the drive stands still, in the order in which the pauses begin.",
+    "run.pause.at": "When it begins, since t0, earlier pauses included.",
+    "run.pause.for": "How much later everything comes that is due from then on.",
     "run.loop": "Passes of the drive.",
-    "run.seed": "Seed of all draws of a run.",
+    "run.seed": "Seed of all draws of a run, those of faults included.",
     "run.warmup": "Frames that go through before t0 and settle in no row.",
     "run.min_samples": "Frames below which a path is not judged.",
+    "run.sizes": "Sizes of what crosses in virtual time: `exact`, each picture's own, found by "
+    "computing all of them ahead; or `modelled`, the plan's prediction for all, and nothing is "
+    "computed. What a live run sends has its own size either way.",
     "run.security": "Encryption of the sockets; they are local ones in this version.",
     "evidence": "What a run directory keeps of the pictures.",
     "evidence.images": "Annotated stills, one a second: none, 240 pixels wide, or full size. "
@@ -239,6 +352,8 @@ def _below(info: Schema, defs: Schema) -> tuple[Schema, bool] | None:
     for option in _options(info):
         if "$ref" in option:
             return _map(defs[str(option["$ref"]).rpartition("/")[2]]), False
+        if option.get("type") == "array" and "$ref" in _map(option.get("items", {})):
+            return _map(defs[str(_map(option["items"])["$ref"]).rpartition("/")[2]]), False
         if "patternProperties" in option:
             (inner,) = _map(option["patternProperties"]).values()
             found = _below(_map(inner), defs)
@@ -247,8 +362,10 @@ def _below(info: Schema, defs: Schema) -> tuple[Schema, bool] | None:
 
 
 def _options(info: Schema) -> list[Schema]:
-    several = info.get("anyOf")
-    return [_map(option) for option in several] if isinstance(several, list) else [info]
+    several = info.get("anyOf", info.get("oneOf"))
+    if not isinstance(several, list):
+        return [info]
+    return [inner for option in several for inner in _options(_map(option))]
 
 
 def _type(info: Schema, defs: Schema) -> str:
@@ -299,6 +416,8 @@ def _default(info: Schema, *, is_map: bool) -> str:
     if words.startswith("a duration") and isinstance(value, int):
         unit, size = next((u, s) for u, s in _NS if value % s == 0)
         return f"`{value // size}{unit}`"
+    if words.startswith("a speed") and isinstance(value, int):
+        return f"`{value / 1_000:g}m/s`"
     if words.startswith("a percentage") and isinstance(value, float):
         return f"`{value * 100:g}%`"
     return f"`{_yaml(value)}`"

@@ -1,14 +1,18 @@
-"""What the command line, the tests and partners call: check, plan, run, rerun, price, devices."""
+"""What the command line, the tests and partners call: check, plan, run, agree and so on."""
 
+from pipeline.api.agreeing import Agreement, agree
 from pipeline.api.calls import (
     DEMO,
+    CacheReport,
     Observer,
     Options,
     RerunResult,
     Result,
     Silent,
+    cache,
     check,
     devices,
+    explain,
     load_result,
     plan,
     price,
@@ -18,13 +22,18 @@ from pipeline.api.calls import (
 
 __all__ = [
     "DEMO",
+    "Agreement",
+    "CacheReport",
     "Observer",
     "Options",
     "RerunResult",
     "Result",
     "Silent",
+    "agree",
+    "cache",
     "check",
     "devices",
+    "explain",
     "load_result",
     "plan",
     "price",

@@ -31,8 +31,9 @@ _STILL_EVERY_NS = 1_000_000_000
 def keep_pictures(directory: Path, assembled: Assembled, *, results: Path, annotate: bool) -> str:
     """Write annotated pictures of the first pass of the drive; returns what was kept.
 
-    One picture a second is kept, small for `thumbnails`, as it is for `full`; with `annotate` in
-    full, and a video of all beside them.
+    One picture a second and stream is kept, small for `thumbnails`, as it is for `full`; with
+    `annotate` in full, and a video of all of a stream beside them. Where the drive has several
+    streams, their files carry the stream's name.
 
     Raises:
         OSError: The disk is full.
@@ -40,22 +41,41 @@ def keep_pictures(directory: Path, assembled: Assembled, *, results: Path, annot
     kept = "full" if annotate else assembled.spec.images
     if kept == "none" or not results.exists():
         return "none"
-    by_frame = _read(results, assembled.facts.frames)
     folder = directory / ANNOTATED
     folder.mkdir(exist_ok=True)
-    period_ns = assembled.facts.period_ns
-    every = max(1, _STILL_EVERY_NS // period_ns)
+    core = assembled.spec.core
+    streams = dict.fromkeys(path.stream for path in core.paths)
+    for stream in streams:
+        paths = frozenset(path.name for path in core.paths if path.stream == stream)
+        found = _read(results, assembled.facts.streams[stream].frames, paths)
+        mark = f"-{stream}" if len(assembled.facts.streams) > 1 else ""
+        _keep_stream(directory, assembled, stream, found, mark=mark, kept=kept, annotate=annotate)
+    return kept
+
+
+def _keep_stream(
+    directory: Path,
+    assembled: Assembled,
+    stream: str,
+    by_frame: Mapping[int, dict[str, Result]],
+    *,
+    mark: str,
+    kept: str,
+    annotate: bool,
+) -> None:
+    facts = assembled.facts.streams[stream]
+    every = max(1, _STILL_EVERY_NS // facts.period_ns)
     video: cv2.VideoWriter | None = None
     if annotate:
-        size = (assembled.facts.width, assembled.facts.height)
+        size = (facts.width, facts.height)
         codec = cv2.VideoWriter.fourcc(*"mp4v")
-        path = str(directory / f"{ANNOTATED}.mp4")
-        video = cv2.VideoWriter(path, codec, 1e9 / period_ns, size)
+        path = str(directory / f"{ANNOTATED}{mark}.mp4")
+        video = cv2.VideoWriter(path, codec, 1e9 / facts.period_ns, size)
     shown: dict[str, Result] = {}
     name, seed = assembled.loaded.scenario.name, assembled.spec.seed
     remark = "untrained network: the boxes mean nothing" if assembled.untrained else ""
-    wanted = None if annotate else frozenset(range(0, assembled.facts.frames, every))
-    for index, pixels in pictures(assembled.spec.drive, wanted):
+    wanted = None if annotate else frozenset(range(0, facts.frames, every))
+    for index, pixels in pictures(assembled.spec.drive, stream, wanted):
         shown.update(by_frame.get(index, {}))
         if not by_frame.get(index) and not annotate:
             continue
@@ -68,20 +88,20 @@ def keep_pictures(directory: Path, assembled: Assembled, *, results: Path, annot
             video.write(picture)
         if index % every == 0:
             still = picture if kept == "full" else _small(picture)
-            _write(folder / f"frame-{index:06d}.jpg", still)
+            _write(directory / ANNOTATED / f"frame{mark}-{index:06d}.jpg", still)
     if video is not None:
         video.release()
-    return kept
 
 
-def _read(results: Path, frames: int) -> dict[int, dict[str, Result]]:
-    """Results by frame and path, of the first pass of the drive."""
+def _read(results: Path, frames: int, paths: frozenset[str]) -> dict[int, dict[str, Result]]:
+    """Results by frame and path, of the first pass; of a fused path that of its anchor."""
     found: dict[int, dict[str, Result]] = {}
     with results.open(encoding="utf-8") as file:
         for text in file:
             line = json.loads(text)
-            if 0 <= line["frame"] < frames:
-                found.setdefault(line["frame"], {})[line["path"]] = _result(line)
+            if 0 <= line["frame"] < frames and line["path"] in paths:
+                shown = next(iter(line["parts"].values())) if "parts" in line else line
+                found.setdefault(line["frame"], {})[line["path"]] = _result(shown)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from accelerators.work import Precision
+    from pipeline.api.explaining import ExplainDocument
     from pipeline.assembly import Assembled
     from pipeline.ledger import Ledger
     from pipeline.ledger.rows import Row
@@ -127,6 +128,35 @@ class RerunResult:
     hash: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheReport:
+    """What lies in the cache, after it was emptied where that was asked for.
+
+    Attributes:
+        directory: Where it lies.
+        limit_bytes: Bytes that its results may take.
+        results: Number of results.
+        bytes: Their size.
+        unfinished: Files of writers that go on, or were killed less than an hour ago.
+        models: Number of files cut from models, to which no limit applies.
+        model_bytes: Their size.
+        runs: Runs that use it now.
+        removed: Files that were removed; 0 unless it was to be emptied.
+        removed_bytes: Their size.
+    """
+
+    directory: Path
+    limit_bytes: int
+    results: int
+    bytes: int
+    unfinished: int
+    models: int
+    model_bytes: int
+    runs: int
+    removed: int = 0
+    removed_bytes: int = 0
+
+
 def check(scenario: Path, options: Options | None = None) -> Assembled:
     """Validate a scenario with all that it names: drive, models, devices, routes; run nothing.
 
@@ -193,6 +223,35 @@ def rerun(directory: Path) -> RerunResult:
     return rerun_directory(directory)
 
 
+def explain(
+    directory: Path,
+    *,
+    frame: str | None = None,
+    most: int = 200,
+) -> ExplainDocument:
+    """Why a run's frames missed their deadlines, and what would have met them.
+
+    Args:
+        directory: Directory of the run.
+        frame: `PATH/N`: the one frame to explain; every miss where left out.
+        most: Misses to replay, evenly spread over the run; the others are blamed only.
+
+    Raises:
+        EvidenceError: The directory is no run, or its evidence is not whole.
+        InputError: The frame is not written as `PATH/N`, has no row, or did not miss.
+    """
+    from pipeline.api.attributing import explain_directory
+    from pipeline.api.explaining import explain_document
+
+    wanted = None
+    if frame is not None:
+        path, _, number = frame.rpartition("/")
+        if not path or not number.isdecimal():
+            raise InputError(f"--frame must be PATH/N, such as camera/17, got {frame!r}")
+        wanted = (path, int(number))
+    return explain_document(explain_directory(directory, frame=wanted, most=most))
+
+
 def devices() -> list[dict[str, str | bool | dict[str, float] | None]]:
     """Every device and backend that is installed, and why one is unavailable.
 
@@ -239,6 +298,18 @@ def price(
     return [price_document(model, device, precision=precision, batch=batch) for model in models]
 
 
+def cache(*, clear: bool = False) -> CacheReport:
+    """What lies in the result cache; with `clear` it is emptied first, except of what runs use.
+
+    Raises:
+        InputError: `SPLITWAY_CACHE_LIMIT` holds no size.
+        OSError: The cache cannot be read, or not be emptied.
+    """
+    from pipeline.api.caching import cache_report
+
+    return cache_report(clear=clear)
+
+
 def load_result(directory: Path) -> ResultDocument:
     """The `result.json` of a run.
 
@@ -258,6 +329,7 @@ def load_result(directory: Path) -> ResultDocument:
 def _assemble(
     scenario: Path, options: Options, observer: Observer, *, percentile: float = 99.0
 ) -> Assembled:
+    from pipeline.api.rules import warnings_of
     from pipeline.assembly import assemble
     from pipeline.scenario import load_scenario
     from replay.clock import WallClock
@@ -265,7 +337,7 @@ def _assemble(
     if not 0 < percentile < 100:  # noqa: PLR2004 - per cent
         raise InputError(f"--percentile must lie between 0 and 100, got {percentile}")
     loaded = load_scenario(scenario, overrides=options.overrides)
-    return assemble(
+    assembled = assemble(
         loaded,
         now_ns=WallClock().now_ns,
         seed=options.seed,
@@ -273,3 +345,4 @@ def _assemble(
         allow_outside=options.allow_outside,
         on_stage=observer.stage,
     )
+    return replace(assembled, warnings=(*assembled.warnings, *warnings_of(assembled)))

@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import io
 import json
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from accelerators.work import weakest
 from pipeline.api.calls import RUNS, Result
+from pipeline.api.modelling import MODEL, predicted_sizes, write_model
 from pipeline.api.rerunning import CORE, seal_outcome
+from pipeline.api.rules import rules_of
+from pipeline.errors import InfrastructureError, ScenarioError
 from pipeline.ledger import SPANS
 from pipeline.ledger.sealing import Closing, Ledger
 from pipeline.plan.document import plan_document
-from pipeline.plan.steps import Run
-from pipeline.runtime.drive import pictures
+from pipeline.plan.steps import Move, Run
+from pipeline.planner.pricing import label_of
+from pipeline.runtime.drive import all_pictures
 from pipeline.runtime.journal import Journal
+from pipeline.runtime.keeping import cache_limit, in_use, trim
 from pipeline.runtime.outcome import Outcome
 from pipeline.runtime.priming import Primed, prime
 from pipeline.runtime.sizes import Sizes
 from pipeline.runtime.timing import Bias, Timing
 from pipeline.runtime.virtual import VirtualSetup, run_virtual
 from pipeline.values import to_plain
-from pipeline.verdict.document import DeviceFacts, RunFacts, build_document
-from pipeline.verdict.judging import Conditions, PathRule, exit_code
+from pipeline.verdict import (
+    Conditions,
+    DeviceFacts,
+    RunFacts,
+    build_document,
+    exit_code,
+    path_verdicts,
+)
 from replay.clock import WallClock
 from replay.evidence import (
     RunDirectory,
@@ -34,19 +49,24 @@ from replay.evidence import (
     write_manifest,
     write_text,
 )
+from replay.faults import counts_of, shown_instead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from pipeline.api.calls import Observer
     from pipeline.assembly import Assembled
     from pipeline.ledger.rows import Row
-    from pipeline.ledger.sealing import Driver
+    from pipeline.ledger.sealing import Driver, Sizing
     from pipeline.runtime.core.commands import Command
     from pipeline.runtime.core.config import PathConfig
     from pipeline.runtime.core.events import Event
-    from pipeline.verdict.judging import Verdict
+    from pipeline.verdict import Verdict
+    from replay.schedule import ScheduledFrame
+
+    Bytes = NDArray[np.uint8]
 
 RESULTS = "results.jsonl"
 _INTERRUPTED = 130
@@ -70,20 +90,25 @@ def replay_scenario(
     Raises:
         ReplayError: The evidence directory cannot be made.
         PipelineError: Priming failed, or a node did not start.
+        ScenarioError: Full speed was asked of virtual time.
     """
+    _check_speed(assembled, virtual=virtual)
     directory = _directory(assembled, out)
     driver: Driver = "virtual" if virtual else "live"
     _write_inputs(directory, assembled)
     primed = _empty_primed(assembled)
     try:
-        if virtual or any(not device.real for device in assembled.spec.devices.values()):
-            observer.stage("prime")
-            primed = _prime(assembled, observer)
-        observer.stage("replay")
-        if virtual:
-            outcome = _virtual(assembled, primed, directory, observer)
-        else:
-            outcome = _live(assembled, primed, directory, observer)
+        with in_use(Path(assembled.spec.cache)):
+            if _sizing(assembled, driver) == "modelled":
+                primed = _predicted_primed(assembled)
+            elif virtual or any(not device.real for device in assembled.spec.devices.values()):
+                observer.stage("prime")
+                primed = _prime(assembled, observer, must_keep=not virtual)
+            observer.stage("replay")
+            if virtual:
+                outcome = _virtual(assembled, primed, directory, observer)
+            else:
+                outcome = _live(assembled, primed, directory, observer)
     except (_Stopped, KeyboardInterrupt):
         outcome = _interrupted()
     evidence_complete = not any(name.endswith("evidence-lost") for name in outcome.notes)
@@ -97,7 +122,8 @@ def replay_scenario(
             evidence_complete = False
         write_text(directory.ledger, ledger.to_csv())
         _write_core(directory, assembled, outcome, driver)
-        if virtual:
+        write_model(directory.path / MODEL, assembled.spec, virtual_setup(assembled, primed))
+        if virtual and _sizing(assembled, driver) == "exact":
             _write_results(directory, assembled, primed, ledger)
         kept = _pictures(directory, assembled, annotate=annotate)
     except OSError as err:
@@ -105,7 +131,7 @@ def replay_scenario(
         kept = "none"
         lost = f"evidence is incomplete: {directory.path}: {err.strerror}"
     facts = _facts(assembled, outcome, at_bias, evidence_complete=evidence_complete, images=kept)
-    document = build_document(ledger, _rules(assembled), facts)
+    document = build_document(ledger, rules_of(assembled.loaded.scenario), facts)
     with contextlib.suppress(OSError):  # a full disk; the document still goes to standard output
         write_json(directory.result, document)
         write_manifest(directory.path)
@@ -125,6 +151,15 @@ def replay_scenario(
             *_notes(assembled, outcome, primed, virtual=virtual),
         ),
     )
+
+
+def _check_speed(assembled: Assembled, *, virtual: bool) -> None:
+    if virtual and assembled.spec.full_speed:
+        reason = (
+            "max is for live runs: virtual time always goes as fast as the machine allows, and "
+            "loses nothing; leave it out with --virtual"
+        )
+        raise ScenarioError([assembled.loaded.problem(("run", "rate"), reason)])
 
 
 def _directory(assembled: Assembled, out: Path | None) -> RunDirectory:
@@ -150,26 +185,53 @@ def _write_inputs(directory: RunDirectory, assembled: Assembled) -> None:
 
 
 def _empty_primed(assembled: Assembled) -> Primed:
-    frames = assembled.facts.frames
-    sizes = Sizes(
-        frames=dict.fromkeys(assembled.spec.core.streams, frames), warmup=assembled.spec.warmup
-    )
+    sizes = Sizes(frames=assembled.facts.counts, warmup=assembled.spec.warmup)
     return Primed(sizes=sizes, results={}, hits=0, misses=0)
 
 
-def _prime(assembled: Assembled, observer: Observer) -> Primed:
+def _sizing(assembled: Assembled, driver: Driver) -> Sizing:
+    """Where sizes are from; a live run sends the bytes themselves, whatever was asked for."""
+    return assembled.loaded.scenario.run.sizes if driver == "virtual" else "exact"
+
+
+def _predicted_primed(assembled: Assembled) -> Primed:
+    """Sizes as planned, and no results."""
+    chosen = {task.task: task.candidates[task.run] for task in assembled.plan.tasks}
+    results = {name: candidate.bytes_down for name, candidate in chosen.items()}
+    for name, tasks in assembled.spec.fused.items():
+        results[name] = sum(results[task] for task in tasks)
+    blank = _empty_primed(assembled)
+    return replace(blank, sizes=predicted_sizes(assembled.spec.core, results, blank.sizes))
+
+
+def _prime(assembled: Assembled, observer: Observer, *, must_keep: bool) -> Primed:
+    cache, limit_bytes = Path(assembled.spec.cache), cache_limit()
+
     def progress(done: int, of: int) -> None:
         observer.primed(done, of)
         if observer.stop_asked():
             raise _Stopped
 
-    return prime(
-        assembled.spec,
-        pictures(assembled.spec.drive),
-        frames=assembled.facts.frames,
-        now_ns=WallClock().now_ns,
-        on_progress=progress,
-    )
+    try:
+        primed = prime(
+            assembled.spec,
+            all_pictures(assembled.spec.drive),
+            frames=assembled.facts.counts,
+            shown=shown_instead(assembled.schedule),
+            now_ns=WallClock().now_ns,
+            must_keep=must_keep,
+            on_progress=progress,
+        )
+    except OSError as err:
+        raise InfrastructureError(
+            f"the result cache {cache} cannot be written: {err.strerror}; a live run takes its "
+            "devices' results from it: make room (splitway cache --clear), or name another place "
+            "in SPLITWAY_CACHE"
+        ) from err
+    if primed.misses:
+        with contextlib.suppress(OSError):  # it could not be written either, which is said
+            trim(cache, limit_bytes)
+    return primed
 
 
 # -- driving ---------------------------------------------------------------------------------------
@@ -181,9 +243,15 @@ def virtual_setup(assembled: Assembled, primed: Primed, *, bias: Bias = "zero") 
     return VirtualSetup(
         core=spec.core,
         schedule=assembled.schedule,
-        frame_bytes=dict.fromkeys(spec.core.streams, assembled.facts.frame_bytes),
+        frame_bytes=assembled.facts.frame_bytes,
         sizes=primed.sizes,
-        timing=Timing(seed=spec.seed, quantiles=spec.quantiles, hops=spec.hops, bias=bias),
+        timing=Timing(
+            seed=spec.seed,
+            quantiles=spec.quantiles,
+            hops=spec.hops,
+            bias=bias,
+            slowed=spec.slowed,
+        ),
         links=spec.links,
     )
 
@@ -224,15 +292,18 @@ def _live(
 ) -> Outcome:
     from pipeline.runtime.live.supervisor import LiveFolders, run_live
 
-    schedule = assembled.schedule
+    schedule, spec = assembled.schedule, assembled.spec
+    first_ns, last_ns = schedule[0].sends_ns, schedule[-1].sends_ns
+    if spec.full_speed:  # every frame may take as long as the longest horizon
+        first_ns, last_ns = 0, len(schedule) * max(path.horizon_ns for path in spec.core.paths)
     return run_live(
-        assembled.spec,
+        spec,
         LiveFolders(
             events=directory.event_logs, logs=directory.logs, results=directory.path / RESULTS
         ),
         ready=primed.keys,
-        first_scheduled_ns=schedule[0].scheduled_ns,
-        last_scheduled_ns=schedule[-1].scheduled_ns,
+        first_scheduled_ns=min(0, first_ns),
+        last_scheduled_ns=last_ns,
         on_row=observer.settled,
         on_time=observer.at,
         stop_asked=observer.stop_asked,
@@ -253,42 +324,41 @@ def _sealed(assembled: Assembled, outcome: Outcome, driver: Driver) -> Ledger:
         outcome,
         predicted_ns=_predicted(assembled),
         driver=driver,
+        sizes=_sizing(assembled, driver),
     )
 
 
 def _predicted(assembled: Assembled) -> dict[str, dict[str, int]]:
     spans = {task.task: task.candidates[task.run].spans for task in assembled.plan.tasks}
-    return {path.name: dict(spans[path.task]) for path in assembled.spec.core.paths}
+    core = assembled.spec.core
+    found = {}
+    for path in core.paths:
+        anchor, *_ = tasks_of(assembled, path)
+        found[path.name] = dict(spans[anchor])
+        if path.fuse is not None:
+            own = {s.span: s.latency_ns for s in core.tasks[path.task].steps}
+            found[path.name] |= {"fuse": own["fuse"]}
+    return found
 
 
-def _rules(assembled: Assembled) -> list[PathRule]:
-    scenario = assembled.loaded.scenario
-    return [
-        PathRule(
-            name=name,
-            deadline_ns=path.e2e,
-            max_miss=path.max_miss,
-            confidence=path.confidence,
-            min_samples=scenario.run.min_samples,
-        )
-        for name, path in scenario.paths.items()
-    ]
+def tasks_of(assembled: Assembled, path: PathConfig) -> tuple[str, ...]:
+    """Tasks whose networks a path goes through, the anchor's first."""
+    return assembled.spec.fused.get(path.task, (path.task,))
 
 
 def _at_bias(assembled: Assembled, primed: Primed, zero: Ledger) -> dict[str, dict[Bias, Verdict]]:
     """The verdict with every device's bias at its 10 % and its 90 % quantile, beside the middle."""
     found: dict[str, dict[Bias, Verdict]] = {p.name: {} for p in assembled.spec.core.paths}
+    rules = rules_of(assembled.loaded.scenario)
+    conditions = Conditions(full_speed=assembled.spec.full_speed)
     biases: tuple[Bias, ...] = ("low", "zero", "high")
-    outcome = Outcome(closing=Closing(fate="failed", cause="unsettled"))
     for bias in biases:
         ledger = zero
         if bias != "zero":
             outcome = run_virtual(virtual_setup(assembled, primed, bias=bias))
             ledger = _sealed(assembled, outcome, "virtual")
-        facts = _facts(assembled, outcome, None, evidence_complete=True, images="none")
-        document = build_document(ledger, _rules(assembled), facts)
-        for path in document["paths"]:
-            found[path["name"]][bias] = path["verdict"]
+        for name, verdict in path_verdicts(ledger, rules, conditions).items():
+            found[name][bias] = verdict
     return found
 
 
@@ -302,7 +372,12 @@ def _facts(
 ) -> RunFacts:
     spec, scenario = assembled.spec, assembled.loaded.scenario
     labels = {
-        path.name: (task := assembled.plan.task(path.task)).candidates[task.run].label
+        path.name: weakest(
+            *(
+                label_of((task := assembled.plan.task(name)).candidates[task.run].label)
+                for name in tasks_of(assembled, path)
+            )
+        )
         for path in spec.core.paths
     }
     hosts = {
@@ -325,6 +400,7 @@ def _facts(
             evidence_complete=evidence_complete,
             lags_ns=outcome.lags_ns,
             hold_late_ns=outcome.hold_late_ns,
+            full_speed=spec.full_speed,
         ),
         verdict_at_bias=at_bias,
         images=images,
@@ -337,11 +413,11 @@ def _measured(assembled: Assembled) -> frozenset[str]:
     return frozenset(
         path.name
         for path in spec.core.paths
-        if not assembled.plan.task(path.task).candidates[assembled.plan.task(path.task).run].cut
-        and all(
-            spec.devices[step.step.device].real
-            for step in spec.core.tasks[path.task].route.steps
-            if isinstance(step.step, Run)
+        if all(
+            not isinstance(step.step, Move)
+            and (not isinstance(step.step, Run) or spec.devices[step.step.device].real)
+            for task in tasks_of(assembled, path)
+            for step in spec.core.tasks[task].steps
         )
     )
 
@@ -367,6 +443,9 @@ def _notes(assembled: Assembled, outcome: Outcome, primed: Primed, *, virtual: b
     else:
         notes.append("devices are real and measured; the shaped link alone is modelled")
     notes.extend(
+        f"link {name}: {link.describe()}" for name, link in spec.links.items() if link.trace
+    )
+    notes.extend(
         f"the network of {task} is untrained: the run shows timing, not accuracy"
         for task in assembled.untrained
     )
@@ -378,8 +457,36 @@ def _notes(assembled: Assembled, outcome: Outcome, primed: Primed, *, virtual: b
         notes.append(f"holds let go at most {late:.2f} ms late at p99")
     if primed.hits + primed.misses:
         notes.append(f"primed {primed.hits + primed.misses} pictures, {primed.hits} from the cache")
+    if primed.refused:
+        notes.append(
+            f"the result cache {spec.cache} cannot be written: {primed.refused}; what was computed "
+            "is not kept, and the next run computes it again"
+        )
+    wanted = assembled.loaded.scenario.run.sizes
+    if wanted == "modelled" and virtual:
+        notes.append("sizes are modelled: nothing was computed, so there are no results to score")
+    elif wanted == "modelled":
+        notes.append("sizes are exact: a live run sends the bytes themselves")
+    notes.extend(_drive_notes(assembled, outcome))
     counted = {n: c for n, c in outcome.notes.items() if n not in ("drained", "stopped")}
     notes.extend(f"{name}: {count}" for name, count in sorted(counted.items()))
+    return notes
+
+
+def _drive_notes(assembled: Assembled, outcome: Outcome) -> list[str]:
+    """What of the drive itself a reader of the figures has to know."""
+    notes = []
+    played = outcome.played
+    faults = counts_of(f for f in assembled.schedule if f.number < played.get(f.stream, 0))
+    if faults:
+        told = ", ".join(f"{kind} {count}" for kind, count in sorted(faults.items()))
+        notes.append(f"sensor faults were injected, frames by kind: {told}")
+    if assembled.spec.full_speed:
+        sent = sum(len(found) for found in (outcome.sent_ns or {}).values())
+        notes.append(
+            f"at full speed {sent} frames were played as fast as they were settled: latency counts "
+            "from sending, and deadlines are not judged"
+        )
     return notes
 
 
@@ -390,24 +497,21 @@ def _write_core(
     directory: RunDirectory, assembled: Assembled, outcome: Outcome, driver: Driver
 ) -> None:
     """What a rerun needs beside the event logs."""
-    times = assembled.facts.times
+    sent_ns = None
+    if outcome.sent_ns is not None:
+        sent_ns = {stream: sorted(sent.items()) for stream, sent in outcome.sent_ns.items()}
     write_json(
         directory.path / CORE,
         {
             "core": to_plain(assembled.spec.core),
             "driver": driver,
+            "sizes": _sizing(assembled, driver),
             "closing": to_plain(outcome.closing),
             "failure": outcome.failure,
             "played": outcome.played,
             "predicted_ns": _predicted(assembled),
-            "schedule": {
-                "stream": times.stream,
-                "offsets_ns": list(times.offsets_ns),
-                "period_ns": times.period_ns,
-                "loop": assembled.spec.loop,
-                "rate": assembled.spec.rate,
-                "warmup": assembled.spec.warmup,
-            },
+            "sent_ns": sent_ns,
+            "timetable": to_plain(assembled.spec.timetable),
         },
     )
 
@@ -420,22 +524,84 @@ def _write_results(
     from pipeline.runtime.stages import Stages
 
     stages = Stages.of(assembled.spec)
-    task_of = {path.name: path.task for path in assembled.spec.core.paths}
+    core = assembled.spec.core
+    path_of = {path.name: path for path in core.paths}
+    near = _Nearest(assembled.schedule)
+    last = {r.id: places[-1] for task in core.tasks.values() for r, places in task.routes}
     lines: list[str] = []
-    done: dict[tuple[str, int], dict[str, object]] = {}
+    done: dict[tuple[str, int, int], dict[str, object]] = {}
     for row in ledger.rows():
-        task = task_of[row.path]
-        buffer = primed.results.get((task, row.content))
-        if not row.route_delivered or "deliver" not in row.stamps or buffer is None:
+        if not row.route_delivered or "deliver" not in row.stamps:
             continue
-        made = done.get((task, row.content))
+        task = path_of[row.path].task
+        key = (task, last.get(row.route_delivered, -1), row.content)
+        made = done.get(key)
         if made is None:
-            result = stages.decoder(task).decode_result(buffer)
-            made = done[task, row.content] = dict(result_line(row.path, row.frame, result))
+            buffer = primed.results.get(key)
+            if path_of[row.path].fuse is not None:
+                buffer = _fused(assembled, primed, path_of[row.path], row, near)
+            if buffer is None:
+                continue
+            result = stages.decode_result(task, buffer)
+            made = dict(result_line(row.path, row.frame, result))
+            if path_of[row.path].fuse is None:
+                done[key] = made
         lines.append(
             json.dumps({**made, "path": row.path, "frame": row.frame}, separators=(",", ":"))
         )
     write_text(directory.path / RESULTS, "".join(f"{line}\n" for line in lines))
+
+
+class _Nearest:
+    """Frames of each stream by their recorded stamps."""
+
+    def __init__(self, schedule: Sequence[ScheduledFrame]) -> None:
+        self._stamps: dict[str, list[int]] = {}
+        self._contents: dict[str, list[int]] = {}
+        self._own: dict[tuple[str, int], int] = {}
+        for frame in sorted(schedule, key=lambda f: (f.stamp_ns, f.number)):
+            if not frame.lost:
+                self._stamps.setdefault(frame.stream, []).append(frame.stamp_ns)
+                self._contents.setdefault(frame.stream, []).append(frame.content)
+                self._own[frame.stream, frame.number] = frame.stamp_ns
+
+    def stamp_ns(self, stream: str, frame: int) -> int:
+        """Recorded stamp of a frame."""
+        return self._own[stream, frame]
+
+    def content(self, stream: str, stamp_ns: int) -> int:
+        """Content of the stream's frame with the nearest stamp."""
+        stamps = self._stamps[stream]
+        at = bisect.bisect_left(stamps, stamp_ns)
+        near = [i for i in (at - 1, at) if 0 <= i < len(stamps)]
+        return self._contents[stream][min(near, key=lambda i: abs(stamps[i] - stamp_ns))]
+
+
+def _fused(
+    assembled: Assembled, primed: Primed, path: PathConfig, row: Row, near: _Nearest
+) -> Bytes | None:
+    """Coded result of a set, as the planned routes of its parts make them."""
+    from pipeline.tasks.fusion import join_results
+
+    core, fuse = assembled.spec.core, path.fuse
+    if fuse is None:
+        return None
+    parts = {part.name: part for part in core.parts}
+    anchor = parts[fuse.anchor]
+    stamp_ns = near.stamp_ns(anchor.stream, row.frame)
+    wanted = [(anchor, row.content)]
+    if not row.partial:
+        wanted += [
+            (parts[p.part], near.content(parts[p.part].stream, stamp_ns + p.offset_ns))
+            for p in fuse.partners
+        ]
+    bodies = []
+    for part, content in wanted:
+        places = core.tasks[part.task].ways[0].places
+        body = primed.results.get((part.task, places[-1], content))
+        if body is not None:
+            bodies.append((part.task, body))
+    return join_results(bodies)
 
 
 def _pictures(directory: RunDirectory, assembled: Assembled, *, annotate: bool) -> str:

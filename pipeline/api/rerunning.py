@@ -12,16 +12,16 @@ from pipeline.ledger.sealing import Closing, Ledger, seal
 from pipeline.runtime.core.config import CoreConfig
 from pipeline.runtime.outcome import Outcome, offers
 from pipeline.runtime.rerun import rerun_cores
+from pipeline.runtime.timetable import Timetable
 from pipeline.values import from_plain
 from replay.errors import ReplayError
 from replay.evidence import RunDirectory
-from replay.schedule import StreamTimes, build_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from pipeline.ledger.sealing import Driver
+    from pipeline.ledger.sealing import Driver, Sizing
     from pipeline.runtime.core.config import PathConfig
     from replay.schedule import ScheduledFrame
 
@@ -36,31 +36,54 @@ def seal_outcome(
     *,
     predicted_ns: Mapping[str, Mapping[str, int]],
     driver: Driver,
+    sizes: Sizing = "exact",
 ) -> Ledger:
     """The ledger of an outcome: what was offered, joined with what was settled and delivered."""
     played = dict(outcome.played)
+    sent_ns = None
+    if outcome.sent_ns is not None:
+        sent_ns = {stream: dict(sent) for stream, sent in outcome.sent_ns.items()}
     stream_of = {path.name: path.stream for path in paths}
     for row in outcome.rows:  # a row proves that its frame was played, whatever the player said
         stream = stream_of[row.path]
         played[stream] = max(played.get(stream, 0), row.frame + 1)
+        if sent_ns is not None:
+            sent_ns.setdefault(stream, {})[row.frame] = row.scheduled_ns
     return seal(
-        offers(schedule, paths, played),
+        offers(schedule, paths, played, sent_ns),
         outcome.rows,
         outcome.deliveries,
         closing=outcome.closing,
         predicted_ns=predicted_ns,
         driver=driver,
+        sizes=sizes,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Stored:
+class Stored:
+    """What `core.json` holds.
+
+    Attributes:
+        core: Configuration of the machines.
+        driver: Which driver ran them.
+        sizes: Where the sizes of what crossed were from.
+        closing: What became of frames that nobody settled.
+        failure: Why the run broke down; None when it did not.
+        played: Frames that the player sent, per stream.
+        predicted_ns: Per path the predicted latency of each span.
+        sent_ns: When the player sent each frame at full speed; None otherwise.
+        schedule: Every frame of the run, in the order of sending.
+    """
+
     core: CoreConfig
     driver: Driver
+    sizes: Sizing
     closing: Closing
     failure: str | None
     played: dict[str, int]
     predicted_ns: dict[str, dict[str, int]]
+    sent_ns: dict[str, dict[int, int]] | None
     schedule: list[ScheduledFrame]
 
 
@@ -74,7 +97,7 @@ def rerun_directory(path: Path) -> RerunResult:
         directory = RunDirectory.open(path)
     except ReplayError as err:
         raise EvidenceError(str(err)) from err
-    stored = _read_core(path / CORE)
+    stored = read_stored(path / CORE)
     found = rerun_cores(stored.core, directory.event_logs)
     if found.divergence is not None:
         return RerunResult(
@@ -84,6 +107,7 @@ def rerun_directory(path: Path) -> RerunResult:
         rows=found.rows,
         deliveries=found.deliveries,
         played=stored.played,
+        sent_ns=stored.sent_ns,
         closing=stored.closing,
     )
     ledger = seal_outcome(
@@ -92,6 +116,7 @@ def rerun_directory(path: Path) -> RerunResult:
         outcome,
         predicted_ns=stored.predicted_ns,
         driver=stored.driver,
+        sizes=stored.sizes,
     )
     try:
         logged = directory.ledger.read_text(encoding="utf-8")
@@ -111,24 +136,26 @@ def rerun_directory(path: Path) -> RerunResult:
     )
 
 
-def _read_core(path: Path) -> _Stored:
+def read_stored(path: Path) -> Stored:
+    """Read a run's `core.json`.
+
+    Raises:
+        EvidenceError: There is none, or it is not what a run writes.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        kept = data["schedule"]
-        times = StreamTimes(
-            stream=kept["stream"], offsets_ns=kept["offsets_ns"], period_ns=kept["period_ns"]
-        )
-        schedule = build_schedule(
-            [times], loop=kept["loop"], rate=kept["rate"], warmup=kept["warmup"]
-        )
-        return _Stored(
+        sent_ns = data["sent_ns"]
+        schedule = from_plain(Timetable, data["timetable"]).frames()
+        return Stored(
             core=from_plain(CoreConfig, data["core"]),
             driver="virtual" if data["driver"] == "virtual" else "live",
+            sizes="modelled" if data["sizes"] == "modelled" else "exact",
             closing=from_plain(Closing, data["closing"]),
             failure=data["failure"],
             played=data["played"],
             predicted_ns=data["predicted_ns"],
-            schedule=list(schedule),
+            sent_ns=None if sent_ns is None else {s: dict(sent) for s, sent in sent_ns.items()},
+            schedule=schedule,
         )
     except OSError as err:
         raise EvidenceError(f"{path}: {err.strerror}; is this the directory of a run?") from err

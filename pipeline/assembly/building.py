@@ -8,10 +8,22 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from accelerators.errors import AcceleratorError
+from pipeline.assembly.drives import build_drive
 from pipeline.assembly.equipment import Equipment, equip
+from pipeline.assembly.links import world_for
 from pipeline.assembly.models import LoadedModel, load_model
-from pipeline.assembly.places import resolve
+from pipeline.assembly.paths import BuiltPaths, build_paths
+from pipeline.assembly.policies import (
+    Policed,
+    breaker_of,
+    cloud_of,
+    hedging_variant,
+    police,
+    switch_of,
+)
 from pipeline.errors import (
     CutError,
     InputError,
@@ -23,15 +35,17 @@ from pipeline.errors import (
 )
 from pipeline.plan.plan import Plan
 from pipeline.planner.candidates import TENSOR_CODECS, Subject
+from pipeline.planner.explaining import title
 from pipeline.planner.planning import Planned, Wishes, plan_task
 from pipeline.planner.pricing import HOP_TABLE
-from pipeline.runtime.core.config import CONSUMER, CoreConfig, PathConfig, TaskConfig
-from pipeline.runtime.drive import DriveFacts, facts_of, pictures, schedule_of
+from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import ResultCache, default_cache
-from pipeline.runtime.spec import DriveSpec, RunSpec, TaskSpec
+from pipeline.runtime.spec import RunSpec, TaskSpec
 from pipeline.runtime.timing import Hops
+from pipeline.scenario.references import VEHICLE
 from pipeline.tasks.outputs.registry import output_decoder
 from pipeline.tasks.prepare import InputSpec
+from pipeline.values import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +54,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.runtime.drive import DriveFacts, StreamFacts
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.scenario.models import Scenario, Task
     from replay.schedule import ScheduledFrame
@@ -47,7 +62,9 @@ if TYPE_CHECKING:
 CALIBRATION_PICTURES = 4
 DEFAULT_PERCENTILE = 99.0
 _HORIZON_DEADLINES = 3
+_PLAYER_CREDITS = 4
 _MIB = 1 << 20
+_NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +75,8 @@ class Assembled:
         loaded: The scenario with its file and lines.
         spec: What the drivers need.
         plan: The plan of every task.
-        facts: Size and stamps of the drive.
-        schedule: Every frame in the order of its scheduled time.
+        facts: Size and stamps of each stream of the drive.
+        schedule: Every frame in the order of sending.
         untrained: Tasks whose network was never trained.
         warnings: What a user should know before the run.
     """
@@ -101,14 +118,17 @@ def assemble(
     problems: list[Problem] = []
 
     on_stage("check")
-    drive = facts = equipment = None
+    drive = equipment = None
     try:
-        drive = _drive_spec(loaded, allow_outside=allow_outside)
-        facts = facts_of(drive)
-    except InputError as err:
-        problems.append(loaded.problem(("drive",), str(err)))
+        drive = build_drive(
+            loaded,
+            seed=scenario.run.seed if seed is None else seed,
+            allow_outside=allow_outside,
+        )
+    except ScenarioError as err:
+        problems.extend(err.problems)
     try:
-        equipment = equip(loaded, allow_outside=allow_outside)
+        equipment = equip(loaded, seed=seed, allow_outside=allow_outside)
     except ScenarioError as err:
         problems.extend(err.problems)
     models: dict[str, LoadedModel] = {}
@@ -129,19 +149,17 @@ def assemble(
             output_decoder(task.decoder.decoder, task.decoder.parameters())
         except InputError as err:
             problems.append(loaded.problem(("tasks", name, "output"), str(err)))
-    if problems or drive is None or facts is None or equipment is None:
+    if problems or drive is None or equipment is None:
         raise ScenarioError(problems)
-    schedule = schedule_of(
-        facts,
-        loop=scenario.run.loop,
-        rate=scenario.run.rate,
-        warmup=scenario.run.warmup,
-    )
 
     on_stage("plan")
-    calibration = _calibration(drive, facts)
+    calibration = {
+        stream: drive.calibration(stream, CALIBRATION_PICTURES)
+        for stream in dict.fromkeys(task.input.stream for task in scenario.tasks.values())
+    }
     tasks = {
-        name: _task_spec(name, task, models[name], facts) for name, task in scenario.tasks.items()
+        name: _task_spec(name, task, models[name], drive.facts.streams[task.input.stream])
+        for name, task in scenario.tasks.items()
     }
     planned = {
         name: _plan(
@@ -150,8 +168,8 @@ def assemble(
             tasks[name],
             models[name],
             equipment,
-            facts,
-            calibration,
+            drive.facts.streams[scenario.tasks[name].input.stream],
+            calibration[scenario.tasks[name].input.stream],
             percentile=percentile,
             cache_root=cache_root,
             now_ns=now_ns,
@@ -164,16 +182,28 @@ def assemble(
         quantiles=equipment.quantiles,
         hashes=_hashes(scenario, models, equipment),
     )
-    core = _core(scenario, planned, equipment, drive.stream)
+    wanted = hedging_variant(loaded)
+    hedging = {
+        name: _hedging_subject(loaded, name, wanted, tasks[name], cache_root, allow_outside)
+        for name in (planned if wanted else ())
+    }
+    tasks |= {f"{name}/{wanted}": subject.task for name, subject in hedging.items()}
+    policed = police(loaded, planned, hedging, equipment, directory=cache_root / "models")
+    try:
+        built = build_paths(scenario, equipment.world, drive.facts.streams)
+    except AcceleratorError as err:
+        raise ScenarioError([loaded.problem(("sites", VEHICLE, "host"), str(err))]) from err
+    core = _core(loaded, built, policed, equipment)
     host = equipment.world.vehicle_host
     fixed_ns = host.hop_ns(message_bytes=0)
     spec = RunSpec(
         run=secrets.token_hex(4),
         core=core,
         tasks=tasks,
-        segments={s.name: s for p in planned.values() for s in p.segments},
+        fused=built.fused,
+        segments=policed.segments,
         devices=equipment.devices,
-        links={equipment.world.link.name: equipment.world.link},
+        links={equipment.link.name: equipment.link},
         quantiles=equipment.quantiles,
         hops=Hops(
             fixed_ns=fixed_ns,
@@ -181,10 +211,9 @@ def assemble(
             jitter=HOP_TABLE,
         ),
         seed=scenario.run.seed if seed is None else seed,
-        drive=drive,
-        loop=scenario.run.loop,
-        rate=scenario.run.rate,
-        warmup=scenario.run.warmup,
+        drive=drive.spec,
+        timetable=drive.timetable,
+        full_speed=scenario.run.full_speed,
         cache=str(cache_root / "results"),
         images=scenario.evidence.images,
     )
@@ -192,34 +221,14 @@ def assemble(
         loaded=loaded,
         spec=spec,
         plan=plan,
-        facts=facts,
-        schedule=schedule,
+        facts=drive.facts,
+        schedule=drive.schedule,
         untrained=tuple(name for name, model in models.items() if model.untrained),
-        warnings=tuple(_warnings(plan)),
+        warnings=(*_warnings(loaded, plan), *policed.warnings),
     )
 
 
-def _drive_spec(loaded: LoadedScenario, *, allow_outside: bool) -> DriveSpec:
-    drive = loaded.scenario.drive
-    stream, declared = next(iter(drive.streams.items()))
-    period_ns = None if declared is None else declared.period
-    if drive.synthetic is not None:
-        made = drive.synthetic
-        return DriveSpec(
-            stream=stream,
-            path=None,
-            period_ns=period_ns,
-            scene=made.scene,
-            scene_seed=made.seed,
-            length_ns=made.length,
-            width=made.size[0],
-            height=made.size[1],
-        )
-    path = resolve(drive.path or "", beside=loaded.path, allow_outside=allow_outside)
-    return DriveSpec(stream=stream, path=str(path.resolve()), period_ns=period_ns)
-
-
-def _task_spec(name: str, task: Task, model: LoadedModel, facts: DriveFacts) -> TaskSpec:
+def _task_spec(name: str, task: Task, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
     numerator, denominator = task.input.scale_ratio
     return TaskSpec(
         name=name,
@@ -240,20 +249,13 @@ def _task_spec(name: str, task: Task, model: LoadedModel, facts: DriveFacts) -> 
     )
 
 
-def _calibration(drive: DriveSpec, facts: DriveFacts) -> list[NDArray[np.uint8]]:
-    """A few pictures, evenly spread over the drive."""
-    count = min(CALIBRATION_PICTURES, facts.frames)
-    chosen = frozenset((2 * i + 1) * facts.frames // (2 * count) for i in range(count))
-    return [pixels for _, pixels in pictures(drive, chosen)]
-
-
 def _plan(
     loaded: LoadedScenario,
     name: str,
     spec: TaskSpec,
     model: LoadedModel,
     equipment: Equipment,
-    facts: DriveFacts,
+    facts: StreamFacts,
     calibration: list[NDArray[np.uint8]],
     *,
     percentile: float,
@@ -262,7 +264,7 @@ def _plan(
 ) -> Planned:
     scenario = loaded.scenario
     task = scenario.tasks[name]
-    paths = [path for path in scenario.paths.values() if path.through == [name]]
+    paths = [path for path in scenario.paths.values() if name in path.tasks]
     every = min(path.every for path in paths)
     subject = Subject(
         task=spec,
@@ -274,19 +276,19 @@ def _plan(
     )
     wishes = Wishes(
         allowed=task.routes,
-        deadline_ns=min(path.e2e for path in paths),
-        period_ns=int(facts.period_ns * every / scenario.run.rate),
+        deadline_ns=min(path.tightest_ns for path in paths),
+        period_ns=int(facts.period_ns * every / scenario.run.factor),
         frame_bytes=facts.frame_bytes,
         percentile=percentile,
     )
     try:
         return plan_task(
             subject,
-            equipment.world,
+            world_for(equipment.world, equipment.link, task=name, percentile=percentile),
             wishes,
             pictures=calibration,
             quantiles=equipment.quantiles,
-            cache=ResultCache(cache_root / "results"),
+            cache=ResultCache(cache_root / "results", optional=True),
             directory=cache_root / "models",
             now_ns=now_ns,
         )
@@ -299,39 +301,60 @@ def _plan(
         raise PipelineError(f"the cache {cache_root} cannot be written: {err.strerror}") from err
 
 
-def _core(
-    scenario: Scenario, planned: dict[str, Planned], equipment: Equipment, stream: str
-) -> CoreConfig:
-    in_flight = scenario.policy.in_flight
-    paths = tuple(
-        PathConfig(
-            name=name,
-            stream=path.source,
-            task=path.through[0],
-            every=path.every,
-            deadline_ns=path.e2e,
-            horizon_ns=path.horizon or _HORIZON_DEADLINES * path.e2e,
+def _hedging_subject(
+    loaded: LoadedScenario,
+    name: str,
+    variant: str | None,
+    spec: TaskSpec,
+    cache_root: Path,
+    allow_outside: bool,  # noqa: FBT001 - handed on
+) -> Subject:
+    """The variant of a task that hedges it, as the planner sees it."""
+    task = loaded.scenario.tasks[name]
+    model_of = task.variants[variant or ""]
+    try:
+        model = load_model(
+            task,
+            model_of,
+            beside=loaded.path,
+            directory=cache_root / "models",
+            allow_outside=allow_outside,
         )
-        for name, path in scenario.paths.items()
+    except InputError as err:
+        at = ("tasks", name, "variants", variant or "", "model")
+        raise ScenarioError([loaded.problem(at, str(err))]) from err
+    return Subject(
+        task=replace(spec, input_name=model.graph.inputs[0]),
+        variant=variant or "",
+        graph=model.graph,
+        model=model.sha256[:32],
+        result_bytes=0,
     )
+
+
+def _core(
+    loaded: LoadedScenario, built: BuiltPaths, policed: Policed, equipment: Equipment
+) -> CoreConfig:
+    scenario = loaded.scenario
+    in_flight = scenario.policy.in_flight
     return CoreConfig(
-        tasks={
-            name: TaskConfig(
-                name=name,
-                stream=scenario.tasks[name].input.stream,
-                route=found.plan.route,
-                in_flight=in_flight,
-            )
-            for name, found in planned.items()
-        },
-        paths=paths,
+        tasks=policed.tasks | built.fusing,
+        paths=built.paths,
+        parts=built.parts,
         sites=equipment.world.sites,
         slots=equipment.slots,
-        cloud_credits=in_flight * len(planned),
-        consumer_credits=2 * len(planned),
+        cloud_credits=in_flight * len(policed.tasks),
+        consumer_credits=2 * (len(policed.tasks) + len(built.fusing)),
         consumer_host=equipment.world.sites.host[CONSUMER],
-        down_channel=f"{equipment.world.link.name}.down",
-        streams=(stream,),
+        down_channel=f"{equipment.link.name}.down",
+        streams=tuple(scenario.drive.streams),
+        # At full speed the next frame comes when the one before is settled, so none is overtaken.
+        player_credits=1 if scenario.run.full_speed else _PLAYER_CREDITS,
+        grant_when_settled=scenario.run.full_speed,
+        breaker=breaker_of(scenario.policy),
+        switch=switch_of(scenario.policy, equipment),
+        cloud=cloud_of(loaded, equipment),
+        drops_expired=scenario.policy.expired == "drop" and not scenario.run.full_speed,
     )
 
 
@@ -341,11 +364,29 @@ def _hashes(
     text = json.dumps(scenario.model_dump(mode="json", by_alias=True), sort_keys=True)
     return {
         "scenario": hashlib.sha256(text.encode()).hexdigest(),
-        "link": hashlib.sha256(repr(equipment.world.link).encode()).hexdigest(),
+        "link": hashlib.sha256(to_json(replace(equipment.link, seed=0))).hexdigest(),
         **{f"model:{name}": model.sha256 for name, model in models.items()},
         **equipment.hashes,
     }
 
 
-def _warnings(plan: Plan) -> list[str]:
-    return [f"{task.task}: {task.explanation}" for task in plan.tasks if task.chosen is None]
+def _warnings(loaded: LoadedScenario, plan: Plan) -> list[str]:
+    """Deadlines that no route can be expected to meet, and tasks that cannot keep pace."""
+    warnings: list[str] = []
+    for task in plan.tasks:
+        if task.chosen is None:
+            warnings.append(f"{task.task}: {task.explanation}")
+        best = min((c for c in task.candidates if c.allowed), key=lambda c: c.latency_ns)
+        warnings += [
+            str(
+                loaded.problem(
+                    ("paths", name, "e2e"),
+                    f"{path.tightest_ns / _NS_PER_MS:g} ms is shorter than the plan's best case,"
+                    f" {best.latency_ns / _NS_PER_MS:.1f} ms ({title(best)}, p{plan.percentile:g},"
+                    " idle); it runs all the same",
+                )
+            )
+            for name, path in loaded.scenario.paths.items()
+            if task.task in path.tasks and path.tightest_ns < best.latency_ns
+        ]
+    return warnings

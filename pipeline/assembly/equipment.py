@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING
 from accelerators import registry
 from accelerators.errors import AcceleratorError
 from accelerators.models.host import HostDevice
+from pipeline.assembly.links import link_hashes, link_of
 from pipeline.assembly.places import resolve
+from pipeline.draws import PPM
 from pipeline.errors import InputError, Problem, ScenarioError
-from pipeline.link.model import LinkConfig
+from pipeline.link.pricing import LinkQuote
 from pipeline.plan.routes import Sites
 from pipeline.planner.pricing import HOP_TABLE, PlacedDevice, World
 from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.spec import DeviceSpec
+from pipeline.runtime.timing import Slowed
 from pipeline.scenario.references import CLOUD, VEHICLE
 
 if TYPE_CHECKING:
     from accelerators.device import Device
     from accelerators.work import Precision
+    from pipeline.link.model import LinkConfig
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.scenario.models import Device as DeviceModel
 
@@ -34,25 +38,34 @@ class Equipment:
 
     Attributes:
         world: Devices, hosts and link, for the planner.
+        link: The link itself.
         devices: Devices by name, hosts left out.
         slots: Slots of each device, hosts included.
         quantiles: Quantile tables of run times, by device id.
-        hashes: Hash of each device's figures.
+        hashes: Hash of each device's figures and of the link's trace.
     """
 
     world: World
+    link: LinkConfig
     devices: dict[str, DeviceSpec]
     slots: dict[str, int]
     quantiles: dict[str, tuple[int, ...]]
     hashes: dict[str, str]
 
 
-def equip(loaded: LoadedScenario, *, allow_outside: bool = False) -> Equipment:
-    """Find every device and host.
+def equip(
+    loaded: LoadedScenario, *, seed: int | None = None, allow_outside: bool = False
+) -> Equipment:
+    """Find every device and host, and the link.
+
+    Args:
+        loaded: The scenario.
+        seed: Seed of the run in place of the scenario's.
+        allow_outside: Whether relative paths may leave the scenario's folder.
 
     Raises:
         ScenarioError: A device, backend or host is unknown, unavailable or does not compute in the
-            wanted precision; all problems together.
+            wanted precision, or the link's trace is wrong; all problems together.
     """
     scenario = loaded.scenario
     problems: list[Problem] = []
@@ -88,8 +101,22 @@ def equip(loaded: LoadedScenario, *, allow_outside: bool = False) -> Equipment:
             real=wanted.backend is not None,
             label=device.label,
             compute="" if wanted.backend is not None else wanted.compute,
+            slowed=tuple(
+                Slowed(
+                    device=name,
+                    at_ns=fault.at,
+                    until_ns=fault.at + fault.span,
+                    factor_ppm=round(fault.factor * PPM),
+                )
+                for fault in wanted.faults
+            ),
         )
-    if problems:
+    link = None
+    try:
+        link = link_of(loaded, seed=seed, allow_outside=allow_outside)
+    except ScenarioError as err:
+        problems.extend(err.problems)
+    if problems or link is None:
         raise ScenarioError(problems)
     host_of = {VEHICLE: "vehicle-host", CLOUD: "cloud-host", CONSUMER: "consumer-host"}
     sites = Sites(
@@ -101,24 +128,20 @@ def equip(loaded: LoadedScenario, *, allow_outside: bool = False) -> Equipment:
         },
         host=host_of,
     )
-    name, link = next(iter(scenario.links.items()))
-    there = link.between[0] == VEHICLE
+    quote = LinkQuote(link)
     world = World(
         sites=sites,
         edge=placed[VEHICLE],
         cloud=placed[CLOUD],
         vehicle_host=hosts[VEHICLE],
         cloud_host=hosts[CLOUD],
-        link=LinkConfig(
-            name=name,
-            up_bits_per_s=link.up if there else link.down,
-            down_bits_per_s=link.down if there else link.up,
-            rtt_ns=link.rtt,
-        ),
+        link=quote,
+        link_late=quote,
     )
     used = [hosts[VEHICLE], hosts[CLOUD], *(p.device for p in placed.values())]
     return Equipment(
         world=world,
+        link=link,
         devices=devices,
         slots={
             **dict.fromkeys(host_of.values(), _HOST_SLOTS),
@@ -128,7 +151,7 @@ def equip(loaded: LoadedScenario, *, allow_outside: bool = False) -> Equipment:
             **{device.name: device.jitter_ppm for device in used},
             HOP_TABLE: hosts[VEHICLE].jitter_ppm,
         },
-        hashes={f"device:{d.name}": _figures_hash(d) for d in used},
+        hashes={f"device:{d.name}": _figures_hash(d) for d in used} | link_hashes(link),
     )
 
 

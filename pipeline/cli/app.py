@@ -11,6 +11,9 @@ import typer
 
 from pipeline import api
 from pipeline.cli import options
+from pipeline.cli.agreeing import agree
+from pipeline.cli.caching import cache_document, print_cache
+from pipeline.cli.explaining import print_explanation
 from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
 from pipeline.cli.stopping import Stopper
@@ -133,14 +136,21 @@ def check(
                 "schema": "splitway.check/1",
                 "scenario": found.loaded.scenario.name,
                 "frames": found.facts.frames,
+                "streams": {
+                    name: {"frames": stream.frames, "width": stream.width, "height": stream.height}
+                    for name, stream in found.facts.streams.items()
+                },
                 "warnings": list(found.warnings),
             }
         )
         return
-    print(
-        f"{scenario}: ok: {found.facts.frames} frames of {found.facts.width}×"
-        f"{found.facts.height}, {len(found.plan.tasks)} tasks"
+    streams = found.facts.streams
+    told = ", ".join(
+        f"{name + ' ' if len(streams) > 1 else ''}{stream.frames} frames of "
+        f"{stream.width}×{stream.height}"
+        for name, stream in streams.items()
     )
+    print(f"{scenario}: ok: {told}, {len(found.plan.tasks)} tasks")
     for warning in found.warnings:
         print(f" warning {warning}")
 
@@ -220,6 +230,36 @@ def rerun(
     raise typer.Exit(0 if result.same else _FAILED)
 
 
+app.command()(agree)
+
+
+@app.command()
+def explain(
+    directory: Annotated[Path, typer.Argument(metavar="RUN", help="Directory of a run.")],
+    *,
+    frame: Annotated[
+        str | None, typer.Option("--frame", metavar="PATH/N", help="This frame alone, in full.")
+    ] = None,
+    most: Annotated[
+        int, typer.Option("--most", min=0, help="Misses to replay; the others are blamed only.")
+    ] = 200,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+) -> None:
+    """Say why frames missed their deadlines, and which spans at their medians would have met."""
+    common = options.common(
+        json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
+    )
+    document = api.explain(directory, frame=frame, most=most)
+    if common.json:
+        print_json(document)
+    else:
+        print_explanation(common, document, single=frame is not None)
+
+
 @app.command()
 def price(
     models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="ONNX files.")],
@@ -275,6 +315,29 @@ def devices(
         for entry in found
     ]
     print_table(common, ("id", "kind", "label", "source", "available"), rows, left=5)
+
+
+@app.command()
+def cache(
+    *,
+    clear: Annotated[
+        bool, typer.Option("--clear", help="Empty it, except of what a run uses now.")
+    ] = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+) -> None:
+    """Look at the cache of computed results, or empty it."""
+    common = options.common(
+        json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
+    )
+    report = api.cache(clear=clear)
+    if common.json:
+        print_json(cache_document(report))
+    else:
+        print_cache(report)
 
 
 # -- shared ----------------------------------------------------------------------------------------

@@ -53,7 +53,11 @@ def print_table(
 
 def print_result(common: Common, result: Result) -> None:
     """Verdict, percentiles, spans and ledger of a run."""
-    from pipeline.verdict.summary import (
+    from pipeline.verdict import (
+        budget_lines,
+        freshness_line,
+        gate_lines,
+        interval_line,
         ledger_line,
         notes,
         path_tables,
@@ -64,10 +68,19 @@ def print_result(common: Common, result: Result) -> None:
     print()
     for table in path_tables(document):
         print_table(common, table.header, table.rows)
-    for path in document["paths"]:
-        line = span_line(path)
-        if line:
-            print(f" spans   {path['name']}: {line}")
+    for word, line_of in (
+        ("spread", interval_line),
+        ("fresh", freshness_line),
+        ("spans", span_line),
+    ):
+        for path in document["paths"]:
+            line = line_of(path)
+            if line:
+                print(f" {word:7} {path['name']}: {line}")
+    for line in gate_lines(document):
+        print(f" gate    {line}")
+    for line in budget_lines(document):
+        print(f" budget  {line}")
     for path in document["paths"]:
         if path["verdict_at_bias"] is not None:
             at = path["verdict_at_bias"]

@@ -55,7 +55,7 @@ class Watcher:
         scenario, spec = run.loaded.scenario, run.spec
         self._length_ns = run.schedule[-1].scheduled_ns
         link = next(iter(spec.links.values()))
-        self._link = f"link {link.up_bits_per_s / 1e6:g} Mbit/s up"
+        self._link = f"link {link.describe()}"
         from pipeline.planner.explaining import title
 
         self._say(

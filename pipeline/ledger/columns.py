@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import LedgerError
 from pipeline.ledger.fates import FATES
-from pipeline.ledger.rows import Row
+from pipeline.ledger.rows import Delivery, Row
 from pipeline.ledger.spans import ADMITTED, SPANS
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ STAMPS: tuple[str, ...] = (*SPANS, ADMITTED)
 _STAMP_INDEX = {name: index for index, name in enumerate(STAMPS)}
 _FATE_INDEX = {fate: index for index, fate in enumerate(FATES)}
 
+_DENSE, _LEAST = 8, 64  # frames of a path follow each other; one that does not is kept apart
+
 DTYPE = np.dtype(
     [
         ("path", np.int16),
-        ("frame", np.int64),
+        ("frame", np.int32),
         ("content", np.int32),
         ("scheduled_ns", np.int64),
         ("deadline_at_ns", np.int64),
@@ -40,8 +43,8 @@ DTYPE = np.dtype(
         ("improved", np.bool_),
         ("partial", np.bool_),
         ("modelled_ns", np.int64),
-        ("bytes_up", np.int64),
-        ("bytes_down", np.int64),
+        ("bytes_up", np.int32),
+        ("bytes_down", np.int32),
         ("stamps", np.int64, (len(STAMPS),)),
     ]
 )
@@ -77,7 +80,8 @@ class Columns:
         self._data = np.zeros(max(expected_rows, 16), DTYPE)
         self._count = 0
         self.names = Names()
-        self._place: dict[tuple[int, int], int] = {}
+        self._places: dict[str, array[int]] = {}  # of each path, by frame; 0 for none, else from 1
+        self._far: dict[tuple[str, int], int] = {}  # places of frames far beyond the others
 
     def __len__(self) -> int:
         return self._count
@@ -89,7 +93,10 @@ class Columns:
 
     def place(self, path: str, frame: int) -> int | None:
         """Index of a path's frame, or None when it has no row."""
-        return self._place.get((self.names.find(path), frame))
+        places = self._places.get(path)
+        if places is not None and 0 <= frame < len(places) and places[frame]:
+            return places[frame] - 1
+        return self._far.get((path, frame))
 
     def add(self, row: Row) -> int:
         """Append a row.
@@ -98,16 +105,15 @@ class Columns:
             KeyError: The path has a row for this frame already.
         """
         code = self.names.code
-        key = (code(row.path), row.frame)
-        if key in self._place:
-            raise KeyError(key)
+        if self.place(row.path, row.frame) is not None:
+            raise KeyError(row.path, row.frame)
         if self._count == len(self._data):
             self._data = np.concatenate([self._data, np.zeros_like(self._data)])
         stamps = [ABSENT] * len(STAMPS)
         for name, at_ns in row.stamps.items():
             stamps[_STAMP_INDEX[name]] = at_ns
         self._data[self._count] = (
-            key[0],
+            code(row.path),
             row.frame,
             row.content,
             row.scheduled_ns,
@@ -125,9 +131,18 @@ class Columns:
             row.bytes_down,
             stamps,
         )
-        self._place[key] = self._count
         self._count += 1
+        self._note_place(row.path, row.frame)
         return self._count - 1
+
+    def _note_place(self, path: str, frame: int) -> None:
+        places = self._places.setdefault(path, array("I"))
+        if frame >= _DENSE * (self._count + _LEAST):
+            self._far[path, frame] = self._count - 1
+            return
+        if frame >= len(places):
+            places.extend(bytes(max(frame + 1 - len(places), len(places), _LEAST)))
+        places[frame] = self._count
 
     def rows(self) -> Iterator[Row]:
         """Every row as a value, in the order of `data`."""
@@ -163,6 +178,27 @@ class Columns:
             bytes_down=bytes_down,
             stamps={n: at for n, at in zip(STAMPS, values, strict=True) if at != ABSENT},
         )
+
+
+class CompactDeliveries:
+    """Deliveries in the order in which they came, kept as numbers."""
+
+    def __init__(self) -> None:
+        self._names = Names()
+        self._paths, self._frames, self._at_ns = array("H"), array("i"), array("q")
+
+    def append(self, delivery: Delivery) -> None:
+        """Keep a delivery."""
+        self._paths.append(self._names.code(delivery.path))
+        self._frames.append(delivery.frame)
+        self._at_ns.append(delivery.delivered_ns)
+
+    def __iter__(self) -> Iterator[Delivery]:
+        for path, frame, at_ns in zip(self._paths, self._frames, self._at_ns, strict=True):
+            yield Delivery(path=self._names[path], frame=frame, delivered_ns=at_ns)
+
+    def __len__(self) -> int:
+        return len(self._frames)
 
 
 class CompactRows:

@@ -17,6 +17,7 @@ class Offer(Value, frozen=True, kw_only=True):
         content: Index of the frame in the recording.
         scheduled_ns: Run time at which it was due, the start of every latency.
         deadline_at_ns: Run time by which the consumer must have the result.
+        lost: Who lost it before it reached the vehicle, such as `sensor`; empty where nobody did.
     """
 
     path: str
@@ -24,6 +25,7 @@ class Offer(Value, frozen=True, kw_only=True):
     content: int
     scheduled_ns: int
     deadline_at_ns: int
+    lost: str = ""
 
 
 class Row(Value, frozen=True, kw_only=True):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipeline.ledger.rows import Delivery, Offer
 
 Driver = Literal["virtual", "live"]
+Sizing = Literal["exact", "modelled"]
+"""Where the sizes of what crosses are from: the pictures themselves, or the plan's prediction."""
 
 # What is compared between runs on different clocks: order, fates and decisions.
 _DECISIONS = (
@@ -55,9 +57,10 @@ class Closing(Value, frozen=True, kw_only=True):
 class Ledger:
     """A sealed ledger: ordered by scheduled time, then path, then frame."""
 
-    def __init__(self, columns: Columns, *, driver: Driver) -> None:
+    def __init__(self, columns: Columns, *, driver: Driver, sizes: Sizing = "exact") -> None:
         self.columns = columns
         self.driver: Driver = driver
+        self.sizes: Sizing = sizes
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -77,9 +80,12 @@ class Ledger:
     def hash(self) -> str:
         """Hash over order, fates and decisions; over the stamps too when they are modelled.
 
-        The stamps of a virtual run are no wall-clock figures, so there they are decisions.
+        The stamps of a virtual run are no wall-clock figures, so there they are decisions. A run
+        with modelled sizes has another hash than one with exact ones, whatever its rows are.
         """
         digest = hashlib.sha256(self.driver.encode())
+        if self.sizes == "modelled":
+            digest.update(b"\x1fsizes modelled\n")
         wide = self.driver == "virtual"
         for record in self._records():
             kept = record if wide else record[: len(_DECISIONS)]
@@ -119,12 +125,14 @@ def seal(
     closing: Closing,
     predicted_ns: Mapping[str, Mapping[str, int]],
     driver: Driver,
+    sizes: Sizing = "exact",
 ) -> Ledger:
     """Join what player, vehicle and consumer said into a ledger that balances.
 
     A delivered row takes its `deliver` stamp from the consumer, the first where there are several,
     which can still make it late; a row whose result never reached the consumer is late without a
-    latency. An offered frame without a row is closed. A late row names as its cause the span that
+    latency. An offered frame without a row is closed: one that was lost on the way to the vehicle
+    is dropped, whatever the closing says. A late row names as its cause the span that
     exceeded its prediction most.
 
     Args:
@@ -134,10 +142,12 @@ def seal(
         closing: Fate of a frame that nobody settled.
         predicted_ns: Per path the predicted latency of each span.
         driver: Which clock the stamps are from.
+        sizes: Where the sizes of what crossed are from.
 
     Raises:
-        LedgerError: A frame was settled or offered twice, settled and never offered, or settled
-            with another content, scheduled time or deadline than it was offered with.
+        LedgerError: A frame was settled or offered twice, settled and never offered or lost
+            before, or settled with another content, scheduled time or deadline than it was
+            offered with.
     """
     delivered: dict[tuple[str, int], int] = {}
     for delivery in deliveries:
@@ -158,9 +168,13 @@ def seal(
             content=offer.content,
             scheduled_ns=offer.scheduled_ns,
             deadline_at_ns=offer.deadline_at_ns,
-            fate=closing.fate,
-            cause=closing.cause,
+            fate="dropped" if offer.lost else closing.fate,
+            cause=offer.lost or closing.cause,
         )
+        if offer.lost and found is not None:
+            raise LedgerError(
+                f"frame {offer.frame} of {offer.path} was lost by the {offer.lost} and settled"
+            )
         if columns.place(offer.path, offer.frame) is not None:
             raise LedgerError(f"frame {offer.frame} of {offer.path} was offered twice")
         if _offered(row) != _offered(offer):
@@ -175,7 +189,7 @@ def seal(
     if settled:
         path, frame = next(iter(settled))
         raise LedgerError(f"frame {frame} of {path} was settled but never offered")
-    return Ledger(columns, driver=driver)
+    return Ledger(columns, driver=driver, sizes=sizes)
 
 
 def _offered(frame: Row | Offer) -> tuple[int, int, int]:

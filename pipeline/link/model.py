@@ -1,17 +1,21 @@
-"""A link with a constant rate each way, a constant round trip, and a queue at its bottleneck."""
+"""The parameters of a link between two sites, and what crossing it means."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from msgspec import Meta, field
+
+from pipeline.link.steps import PPM, Steps
+from pipeline.link.trace import Trace
 from pipeline.values import Value
 
 Direction = Literal["up", "down"]
+FaultKind = Literal["blackout", "handover", "slow"]
 
 # Bytes of a message beside its payload: the MessagePack header with its stamps (270 to 420 bytes
 # in a live run) and the framing of TCP/IP and ZeroMQ. One figure for both drivers keeps them equal.
 OVERHEAD_BYTES = 500
-_NS_PER_S = 1_000_000_000
 
 
 def message_bytes(payload_bytes: int) -> int:
@@ -19,64 +23,94 @@ def message_bytes(payload_bytes: int) -> int:
     return payload_bytes + OVERHEAD_BYTES
 
 
+def kind_subject(kind: str) -> str:
+    """What a message that belongs to no task is keyed by; no task is called so."""
+    return f"/{kind}"
+
+
+class LinkFault(Value, frozen=True, kw_only=True):
+    """Something that happens to the link once, in both directions.
+
+    Attributes:
+        kind: `blackout` and `handover` stop the bottleneck, `slow` slows it down.
+        at_ns: Run time at which it begins, not negative.
+        until_ns: Run time at which it is over, excluded.
+        rate_ppm: Factor on the rate meanwhile, in parts per million; 0 where it stops.
+        extra_rtt_ns: Of a handover: what the round trip is longer by from `until_ns` on, until
+            another handover sets its own.
+    """
+
+    kind: FaultKind
+    at_ns: int
+    until_ns: int
+    rate_ppm: int = 0
+    extra_rtt_ns: int = 0
+
+
 class LinkConfig(Value, frozen=True, kw_only=True):
-    """A link's parameters.
+    """A link's parameters: constants, or a trace in their place.
 
     Attributes:
         name: Name in the scenario; its channels are `NAME.up` and `NAME.down`.
-        up_bits_per_s: Rate from the vehicle to the cloud.
-        down_bits_per_s: Rate back.
-        rtt_ns: Round trip of an empty message; half of it lies on each way.
+        up_bits_per_s: Rate from the vehicle to the cloud; unused where there is a trace.
+        down_bits_per_s: Rate back, likewise.
+        rtt_ns: Round trip of an empty message, half of it on each way; likewise.
+        loss_ppm: Share of packets that are lost, in parts per million; likewise.
+        trace: The link over time; it begins at t0.
+        jitter_ppm: Evenly spaced quantiles of the factor on the time that half a round trip
+            takes, in parts per million; empty for none.
+        faults: What happens to the link once.
+        shares_ppm: Part of both rates that a task has for itself, in parts per million.
+        seed: Seed of the draws: the run's.
     """
 
     name: str
-    up_bits_per_s: int
-    down_bits_per_s: int
-    rtt_ns: int
+    up_bits_per_s: int = 0
+    down_bits_per_s: int = 0
+    rtt_ns: int = 0
+    loss_ppm: Annotated[int, Meta(ge=0, lt=PPM)] = 0
+    trace: Trace | None = None
+    jitter_ppm: tuple[int, ...] = ()
+    faults: tuple[LinkFault, ...] = ()
+    shares_ppm: dict[str, int] = field(default_factory=dict)
+    seed: int = 0
 
-    def rate(self, direction: Direction) -> int:
-        """Rate of one direction in bits per second."""
-        return self.up_bits_per_s if direction == "up" else self.down_bits_per_s
+    def describe(self) -> str:
+        """The link in a few words, such as `40 Mbit/s up`, or where its trace comes from."""
+        if self.trace is not None:
+            return self.trace.source
+        return f"{self.up_bits_per_s / 1e6:g} Mbit/s up"
 
-    def transfer_ns(self, payload_bytes: int, direction: Direction) -> int:
-        """Time from the first bit sent to the last bit received on an idle link, in ns."""
-        return self.serial_ns(payload_bytes, direction) + self.rtt_ns // 2
+    def rates(self, direction: Direction) -> Steps:
+        """Bits per second of one direction over time, faults left out."""
+        if self.trace is not None:
+            return self.trace.up if direction == "up" else self.trace.down
+        return Steps.constant(self.up_bits_per_s if direction == "up" else self.down_bits_per_s)
 
-    def serial_ns(self, payload_bytes: int, direction: Direction) -> int:
-        """Time that a message occupies the bottleneck, rounded up, in ns."""
-        bits = 8 * message_bytes(payload_bytes)
-        return -(-bits * _NS_PER_S // self.rate(direction))
+    def round_trips(self) -> Steps:
+        """Round trip of an empty message over time, in ns, jitter and faults left out."""
+        return Steps.constant(self.rtt_ns) if self.trace is None else self.trace.rtt_ns
+
+    def losses(self) -> Steps:
+        """Share of packets lost over time, in parts per million."""
+        return Steps.constant(self.loss_ppm) if self.trace is None else self.trace.loss_ppm
+
+    def share_ppm(self, task: str) -> int:
+        """Part of the rate that a task's messages have: its own, else what the shares leave."""
+        return self.shares_ppm.get(task) or PPM - sum(self.shares_ppm.values())
 
 
 class Passage(Value, frozen=True, kw_only=True):
     """How a message passes a channel.
 
     Attributes:
-        began_ns: When the bottleneck began to send it; before that it waited behind others.
+        began_ns: When the bottleneck began to send it; before that it waited, behind others or
+            for a link that stood still.
         arrives_ns: When its last bit arrives.
+        lane: Lane that it took, for order: messages of one lane do not overtake each other. Empty
+            but for the messages of a task with a share of its own.
     """
 
     began_ns: int
     arrives_ns: int
-
-
-class LinkChannel:
-    """One direction of a link: first in, first out; owns no clock."""
-
-    def __init__(self, config: LinkConfig, direction: Direction) -> None:
-        self._config = config
-        self._direction: Direction = direction
-        self._busy_until_ns: int | None = None
-
-    def cross(self, payload_bytes: int, sent_ns: int) -> Passage:
-        """Pass a message of so many payload bytes that is handed over now.
-
-        Args:
-            payload_bytes: Payload; the overhead is added.
-            sent_ns: Time of handing over, not before that of the message before it.
-        """
-        busy_ns = self._busy_until_ns
-        began_ns = sent_ns if busy_ns is None or busy_ns < sent_ns else busy_ns
-        sent_out_ns = began_ns + self._config.serial_ns(payload_bytes, self._direction)
-        self._busy_until_ns = sent_out_ns
-        return Passage(began_ns=began_ns, arrives_ns=sent_out_ns + self._config.rtt_ns // 2)
+    lane: str = ""

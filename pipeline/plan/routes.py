@@ -19,6 +19,7 @@ _HOST_SPANS = {
     "pack": "pack",
     "unpack": "unpack",
     "post": "post",
+    "fuse": "fuse",
     "deliver": "deliver",
 }
 
@@ -67,6 +68,9 @@ class RouteStep(Value, frozen=True, kw_only=True):
         energy_pj: Predicted energy; None where the device has no power figure.
         label: How far the prediction can be believed.
         jitter: Name of the quantile table of the step's run time, in the plan; "" for none.
+        batch_ns: Predicted median latency of two, three … frames run together, where the device
+            takes batches.
+        variant: Name of the model variant, where it is not the task's first.
     """
 
     step: Step
@@ -78,6 +82,13 @@ class RouteStep(Value, frozen=True, kw_only=True):
     energy_pj: int | None = None
     label: str = "assumed"
     jitter: str = ""
+    batch_ns: tuple[int, ...] = ()
+    variant: str = ""
+
+    @property
+    def lengths_ns(self) -> tuple[int, ...]:
+        """Predicted median latency of one, two … frames run together."""
+        return (self.latency_ns, *self.batch_ns)
 
 
 class Route(Value, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from pipeline.link.model import message_bytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.link.model import LinkConfig
+    from pipeline.link.pricing import LinkQuote
     from pipeline.plan.plan import Candidate
     from pipeline.planner.planning import Wishes
 
@@ -48,7 +48,7 @@ def explain(
     candidates: Sequence[Candidate],
     chosen: int | None,
     run: int,
-    link: LinkConfig,
+    link: LinkQuote,
     wishes: Wishes,
 ) -> str:
     """Why the chosen candidate won, over whom, and which bandwidth would turn that round."""
@@ -95,12 +95,12 @@ def _barred(first: Candidate, candidates: Sequence[Candidate]) -> str:
     return f"; not allowed by `route`: {title(best)}, {faster_ms:.1f} ms faster"
 
 
-def _needs(first: Candidate, link: LinkConfig, wishes: Wishes) -> str:
+def _needs(first: Candidate, link: LinkQuote, wishes: Wishes) -> str:
     """The uplink rate below which the chosen candidate no longer does, and why."""
     if not first.cut:
         return ""
     bits = 8 * message_bytes(first.bytes_up) * 10**9
-    rest_ns = first.latency_ns - Fraction(bits, link.up_bits_per_s)
+    rest_ns = first.latency_ns - link.serial_ns(first.bytes_up, "up")
     pace = Fraction(bits, wishes.period_ns)
     late = Fraction(bits) / (wishes.deadline_ns - rest_ns) if rest_ns < wishes.deadline_ns else pace
     limit = float(max(pace, late)) / 1e6
@@ -108,7 +108,7 @@ def _needs(first: Candidate, link: LinkConfig, wishes: Wishes) -> str:
     return f"; below {limit:.3g} Mbit/s up it does not {reason}"
 
 
-def _flips(first: Candidate, rivals: Sequence[Candidate], link: LinkConfig) -> str:
+def _flips(first: Candidate, rivals: Sequence[Candidate], link: LinkQuote) -> str:
     """The nearest uplink rates, below and above the present one, at which a rival gets ahead.
 
     A candidate's latency is a + b / rate, with b the bits that it sends up, so two candidates cross
@@ -120,7 +120,7 @@ def _flips(first: Candidate, rivals: Sequence[Candidate], link: LinkConfig) -> s
     above: tuple[Fraction, Candidate] | None = None
     slower = [rival for rival in rivals if rival.latency_ns >= first.latency_ns]
     for rival in slower:
-        rate = _crossing_rate(first, rival, now)
+        rate = _crossing_rate(first, rival, link)
         if rate is None:
             continue
         if rate < now and (below is None or rate > below[0]):
@@ -139,10 +139,13 @@ def _flips(first: Candidate, rivals: Sequence[Candidate], link: LinkConfig) -> s
     return "no uplink rate makes another candidate faster"
 
 
-def _crossing_rate(first: Candidate, rival: Candidate, now: int) -> Fraction | None:
+def _crossing_rate(first: Candidate, rival: Candidate, link: LinkQuote) -> Fraction | None:
     bits = [8 * message_bytes(c.bytes_up) * 10**9 if c.cut else 0 for c in (first, rival)]
     pairs = zip((first, rival), bits, strict=True)
-    rest = [Fraction(candidate.latency_ns) - Fraction(b, now) for candidate, b in pairs]
+    rest = [
+        candidate.latency_ns - (link.serial_ns(candidate.bytes_up, "up") if b else 0)
+        for candidate, b in pairs
+    ]
     if rest[0] == rest[1] or bits[0] == bits[1]:
         return None
     rate = Fraction(bits[0] - bits[1]) / (rest[1] - rest[0])

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from pipeline.plan.routes import RouteStep
 
 _SAMPLES = 4001
@@ -36,7 +38,18 @@ def latency_at(
         extra_ns: Constant time beside the steps.
         bias: 0 for the 10 % and 1 for the 90 % quantile of the devices' bias; None for neither.
     """
-    total = np.full(_SAMPLES, extra_ns, np.int64)
+    total = samples_ns(steps, quantiles, bias=bias) + extra_ns
+    return int(np.percentile(total, percentile, method="inverted_cdf"))
+
+
+def samples_ns(
+    steps: Sequence[RouteStep],
+    quantiles: Mapping[str, tuple[int, ...]],
+    *,
+    bias: int | None = None,
+) -> NDArray[np.int64]:
+    """A fixed sample of a route's latency; arguments as for `latency_at`."""
+    total = np.zeros(_SAMPLES, np.int64)
     for index, step in enumerate(steps):
         median_ns = step.latency_ns
         if bias is not None and step.interval_ns != (0, 0):
@@ -48,4 +61,4 @@ def latency_at(
         draws = np.random.Philox(key=np.array([_SEED, index], np.uint64)).random_raw(_SAMPLES)
         places = ((draws >> np.uint64(32)) * np.uint64(len(table)) >> np.uint64(32)).astype(np.intp)
         total += median_ns * np.asarray(table, np.int64)[places] // _PPM
-    return int(np.percentile(total, percentile, method="inverted_cdf"))
+    return total

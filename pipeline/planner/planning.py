@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 
 from pipeline.errors import PlanError
+from pipeline.graph import segment_work
 from pipeline.plan.plan import Candidate, TaskPlan
 from pipeline.plan.routes import route_name
-from pipeline.planner.candidates import drafts, with_bytes
+from pipeline.planner.candidates import drafts, segment_names, with_bytes
 from pipeline.planner.explaining import explain, why
 from pipeline.planner.percentiles import latency_at
-from pipeline.planner.pricing import route_label
+from pipeline.planner.pricing import link_spread_ns, route_label
 from pipeline.planner.segments import segments_of
 from pipeline.runtime.priming import Computer, walk
 from pipeline.runtime.stages import Stages
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from accelerators.work import SegmentWork
     from pipeline.plan.routes import RouteStep
     from pipeline.planner.candidates import Draft, Subject
     from pipeline.planner.pricing import World
@@ -58,10 +60,41 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A task's plan and the files of the route that runs."""
+    """A task's plan and the files of the route that runs.
+
+    Attributes:
+        plan: The plan.
+        segments: Segments of the route that runs.
+        subject: The task as it was planned, results measured.
+        drafts: What each candidate was made from, in their order.
+        world: What it was priced against.
+        deadline_ns: The task's shortest deadline.
+        source_ns: Predicted time until a frame is at the vehicle.
+    """
 
     plan: TaskPlan
     segments: tuple[SegmentSpec, ...]
+    subject: Subject
+    drafts: tuple[Draft, ...]
+    world: World
+    deadline_ns: int
+    source_ns: int
+
+    def works(self, segment: str) -> SegmentWork:
+        """Work of a segment of a candidate, by its name.
+
+        Raises:
+            KeyError: No candidate has it.
+        """
+        graph = self.subject.graph
+        everything = frozenset(range(len(graph.operators)))
+        for draft in self.drafts:
+            first, second = segment_names(self.subject, draft.head)
+            if segment == second and draft.cut:
+                return segment_work(graph, everything - draft.head, segment)
+            if segment == first:
+                return segment_work(graph, draft.head or everything, segment)
+        raise KeyError(segment)
 
 
 def plan_task(
@@ -119,10 +152,20 @@ def plan_task(
         candidates=tuple(candidates),
         chosen=chosen,
         run=run,
-        explanation=explain(candidates, chosen, run, world.link, wishes),
+        explanation=explain(candidates, chosen, run, world.link_late, wishes),
     )
-    runs = next(d for d, c in found.values() if c.route.id == plan.route.id)
-    return Planned(plan=plan, segments=tuple(segments_of(subject, runs, directory)))
+    made = tuple(
+        msgspec.structs.replace(draft, route=candidate.route) for draft, candidate in found.values()
+    )
+    return Planned(
+        plan=plan,
+        segments=tuple(segments_of(subject, made[run], directory)),
+        subject=subject,
+        drafts=made,
+        world=world,
+        deadline_ns=wishes.deadline_ns,
+        source_ns=world.vehicle_host.hop_ns(message_bytes=wishes.frame_bytes),
+    )
 
 
 class _Measure:
@@ -166,16 +209,17 @@ class _Measure:
         for segment in segments_of(self._subject, draft, self._directory):
             self._segments[segment.name] = segment
         stages = Stages(
-            tasks={task.name: task}, routes={task.name: draft.route}, segments=self._segments
+            tasks={task.name: task}, steps={task.name: draft.route.steps}, segments=self._segments
         )
         results, up_bytes, down_bytes = [], [], []
         for picture in self._pictures:
             chain = walk(stages, self._computer, task.name, picture)
-            if chain.result is None:
+            if not chain.results:
                 raise PlanError(f"{task.name}: a route without a result")
-            results.append(chain.result)
-            down_bytes.append(chain.result.nbytes)
-            up_bytes.append(sum(chain.sizes.values()) - chain.result.nbytes)
+            (result,) = chain.results.values()
+            results.append(result)
+            down_bytes.append(result.nbytes)
+            up_bytes.append(sum(chain.sizes.values()) - result.nbytes)
         return stages.decoder(task.name), results, _mean(up_bytes), _mean(down_bytes)
 
 
@@ -195,7 +239,7 @@ def _candidate(
     route, host = draft.route, world.vehicle_host
     source_ns = host.hop_ns(message_bytes=wishes.frame_bytes)
     deliver_ns = host.hop_ns(message_bytes=down_bytes)
-    extra_ns = source_ns + deliver_ns
+    extra_ns = source_ns + deliver_ns + link_spread_ns(world, route.steps)
 
     def at(bias: int | None) -> int:
         return latency_at(

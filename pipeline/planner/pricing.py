@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from accelerators.device import Device
     from accelerators.models.host import HostDevice
     from accelerators.work import Label, Precision, SegmentWork
-    from pipeline.link.model import Direction, LinkConfig
+    from pipeline.link.model import Direction
+    from pipeline.link.pricing import LinkQuote
 
 HOP_TABLE = "hop"
 
@@ -47,7 +48,8 @@ class World:
         cloud: Device in the cloud.
         vehicle_host: Host in the car.
         cloud_host: Host in the cloud.
-        link: The link between them.
+        link: The link between them, as a median message sees it.
+        link_late: The same at the percentile that latencies are predicted at.
     """
 
     sites: Sites
@@ -55,7 +57,8 @@ class World:
     cloud: PlacedDevice
     vehicle_host: HostDevice
     cloud_host: HostDevice
-    link: LinkConfig
+    link: LinkQuote
+    link_late: LinkQuote
 
     def host(self, site: str) -> HostDevice:
         """Host of a site; the consumer is served by the car's."""
@@ -84,9 +87,11 @@ def host_step(world: World, stage: str, site: str, parts: Sequence[tuple[str, in
     )
 
 
-def run_step(world: World, segment: str, work: SegmentWork, placed: PlacedDevice) -> RouteStep:
+def run_step(
+    world: World, segment: str, work: SegmentWork, placed: PlacedDevice, *, batch: int = 1
+) -> RouteStep:
     """A segment on a device, priced whole; `after` is filled in by the route."""
-    cost = placed.device.price(work, batch=1, precision=placed.precision)
+    cost = placed.device.price(work, batch=batch, precision=placed.precision)
     step = Run(segment=segment, device=placed.name)
     return RouteStep(
         step=step,
@@ -101,8 +106,8 @@ def run_step(world: World, segment: str, work: SegmentWork, placed: PlacedDevice
 
 
 def move_step(world: World, move: Move, payload_bytes: int) -> RouteStep:
-    """A crossing of the link on an idle channel, its hops into and out of the relay included."""
-    direction: Direction = "down" if move.channel.endswith(".down") else "up"
+    """A median crossing of the idle link, its hops into and out of the relay included."""
+    direction = _direction(move)
     hop_ns = world.vehicle_host.hop_ns(message_bytes=payload_bytes)
     return RouteStep(
         step=move,
@@ -110,16 +115,32 @@ def move_step(world: World, move: Move, payload_bytes: int) -> RouteStep:
         span=span_of(move, world.sites),
         latency_ns=world.link.transfer_ns(payload_bytes, direction) + 2 * hop_ns,
         bytes=payload_bytes,
-        label="assumed",  # a constant link is what the scenario's author assumes
+        label="assumed",  # that the link of the run will be like the scenario's
     )
+
+
+def link_spread_ns(world: World, steps: Sequence[RouteStep]) -> int:
+    """What a route's crossings take longer at the plan's percentile than in the median."""
+    spread_ns = 0
+    for step in steps:
+        if isinstance(step.step, Move):
+            way = _direction(step.step)
+            late_ns = world.link_late.transfer_ns(step.bytes, way)
+            spread_ns += late_ns - world.link.transfer_ns(step.bytes, way)
+    return spread_ns
+
+
+def _direction(move: Move) -> Direction:
+    return "down" if move.channel.endswith(".down") else "up"
 
 
 def route_label(steps: Sequence[RouteStep]) -> Label:
     """Weakest label of a route's devices and hosts; the link speaks for itself."""
-    return weakest(*(_label(s.label) for s in steps if not isinstance(s.step, Move)))
+    return weakest(*(label_of(s.label) for s in steps if not isinstance(s.step, Move)))
 
 
-def _label(text: str) -> Label:
+def label_of(text: str) -> Label:
+    """A label as the devices write it."""
     match text:
         case "profiled" | "fitted" | "anchored" | "extrapolated":
             return text

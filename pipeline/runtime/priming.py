@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,6 @@ import numpy as np
 
 from accelerators.backends.ort import OrtBackend
 from pipeline.errors import PipelineError
-from pipeline.plan.routes import RESULT
 from pipeline.plan.steps import Host, Move, Run
 from pipeline.runtime.results import ResultCache, content_key
 from pipeline.runtime.sizes import Sizes
@@ -24,7 +23,7 @@ from pipeline.runtime.stages import Packed, Picture, Stages, Value
 from pipeline.values import to_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
 
 WORKERS = 2  # threads; each keeps sessions of its own, one inference thread each
 _KEY = 32  # digits of a key
-_CODE_VERSION = "2"  # of what the host stages do; a change makes kept chains worthless
+_RESULT = "result@"
+_CODE_VERSION = "3"  # of what the host stages do; a change makes kept chains worthless
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +43,19 @@ class Primed:
 
     Attributes:
         sizes: Bytes that cross, per step and picture.
-        results: The coded result of each task and picture.
+        results: The coded result of each task, delivering step and picture.
         hits: Chains found in the cache.
         misses: Chains that were computed.
         keys: Keys of the results of each segment, in the cache.
+        refused: Why results are no longer kept; empty where they are.
     """
 
     sizes: Sizes
-    results: Mapping[tuple[str, int], NDArray[np.uint8]]
+    results: Mapping[tuple[str, int, int], NDArray[np.uint8]]
     hits: int
     misses: int
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,12 +65,12 @@ class Chain:
     Attributes:
         sizes: Bytes that cross after a step, by step.
         keys: Keys of the segments' results in the cache, by step.
-        result: The coded result.
+        results: The coded result of each route, by the step that delivers it.
     """
 
     sizes: dict[int, int] = field(default_factory=dict)
     keys: dict[int, str] = field(default_factory=dict)
-    result: NDArray[np.uint8] | None = None
+    results: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
 
 
 class Computer:
@@ -123,30 +125,40 @@ class Computer:
 
 def prime(
     spec: RunSpec,
-    pictures: Iterator[tuple[int, NDArray[np.uint8]]],
+    pictures: Iterable[tuple[str, int, NDArray[np.uint8]]],
     *,
-    frames: int,
+    frames: Mapping[str, int],
+    shown: Mapping[tuple[str, int], int] | None = None,
     now_ns: Callable[[], int],
+    must_keep: bool = True,
     on_progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Primed:
     """Send every picture that a path takes through its task's route, and keep what comes of it.
 
     Args:
         spec: The run.
-        pictures: Index and pixels of each picture of the recording, in order.
-        frames: Number of pictures.
+        pictures: Stream, content and pixels of each picture of the drive.
+        frames: Number of pictures per stream.
+        shown: Content of frames that show another picture than their own, by stream and number.
         now_ns: A monotonic clock for the backends.
+        must_keep: Whether to fail where results cannot be kept: others take them from the cache.
         on_progress: Told how many pictures are done, and how many there are.
 
     Raises:
         PipelineError: A segment or a stage failed.
+        OSError: Results must be kept, and the disk is full or the cache cannot be written.
     """
-    cache = ResultCache(Path(spec.cache))
+    cache = ResultCache(Path(spec.cache), optional=not must_keep)
     stages = Stages.of(spec)
     local = threading.local()
     computers: list[Computer] = []
-    needed = {task: _needed(spec, task, frames) for task in spec.tasks}
-    fingerprints = {task: _fingerprint(spec, task) for task in spec.tasks}
+    of_stream: dict[str, list[str]] = {}
+    for name in _computed(spec):
+        config = spec.core.tasks[name]
+        of_stream.setdefault(config.stream, []).append(name)
+    needed = {task: _needed(spec, task, frames, shown or {}) for task in _computed(spec)}
+    total = sum(frames.values())
+    fingerprints = {task: _fingerprint(spec, task) for task in _computed(spec)}
     chains: dict[tuple[str, int], Chain] = {}
     hits = 0
 
@@ -167,17 +179,17 @@ def prime(
     try:
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="prime") as pool:
             waiting = []
-            for done, (content, pixels) in enumerate(pictures):
+            for done, (stream, content, pixels) in enumerate(pictures):
                 waiting += [
                     pool.submit(one, task, content, pixels)
-                    for task in spec.tasks
+                    for task in of_stream.get(stream, ())
                     if content in needed[task]
                 ]
                 while len(waiting) > 4 * WORKERS:
                     task, number, chain, hit = waiting.pop(0).result()
                     chains[task, number] = chain
                     hits += hit
-                on_progress(done + 1, frames)
+                on_progress(done + 1, total)
             for future in waiting:
                 task, number, chain, hit = future.result()
                 chains[task, number] = chain
@@ -185,28 +197,28 @@ def prime(
     finally:
         for computer in computers:
             computer.close()
-    return _collected(spec, chains, frames, hits)
+    refused = "" if cache.refused is None else str(cache.refused.strerror)
+    return replace(_collected(spec, chains, frames, hits), refused=refused)
 
 
 def _collected(
-    spec: RunSpec, chains: Mapping[tuple[str, int], Chain], frames: int, hits: int
+    spec: RunSpec, chains: Mapping[tuple[str, int], Chain], frames: Mapping[str, int], hits: int
 ) -> Primed:
     sizes: dict[tuple[str, int], list[int]] = {}
-    results: dict[tuple[str, int], NDArray[np.uint8]] = {}
+    results: dict[tuple[str, int, int], NDArray[np.uint8]] = {}
     keys: dict[str, list[str]] = {}
     for (task, content), chain in sorted(chains.items()):
         for index, key in chain.keys.items():
-            step = spec.core.tasks[task].route.steps[index].step
+            step = spec.core.tasks[task].steps[index].step
             if isinstance(step, Run):
                 keys.setdefault(step.segment, []).append(key)
         for index, size in chain.sizes.items():
-            sizes.setdefault((task, index), [0] * frames)[content] = size
-        if chain.result is not None:
-            results[task, content] = chain.result
+            pictures = frames[spec.core.tasks[task].stream]
+            sizes.setdefault((task, index), [0] * pictures)[content] = size
+        for index, result in chain.results.items():
+            results[task, index, content] = result
     return Primed(
-        sizes=Sizes(
-            frames=dict.fromkeys(spec.core.streams, frames), warmup=spec.warmup, bytes=sizes
-        ),
+        sizes=Sizes(frames=dict(frames), warmup=spec.warmup, bytes=sizes),
         results=results,
         hits=hits,
         misses=len(chains) - hits,
@@ -214,15 +226,32 @@ def _collected(
     )
 
 
-def _needed(spec: RunSpec, task: str, frames: int) -> frozenset[int]:
+def _computed(spec: RunSpec) -> list[str]:
+    """Tasks that read pictures; what fuses results has nothing to be computed ahead."""
+    return [task for task in spec.core.tasks if task not in spec.fused]
+
+
+def _needed(
+    spec: RunSpec,
+    task: str,
+    frames: Mapping[str, int],
+    shown: Mapping[tuple[str, int], int],
+) -> frozenset[int]:
     """Pictures that some path sends through a task, warm-up included."""
     core = spec.core
-    total = frames * spec.loop
+    stream = core.tasks[task].stream
+    pictures = frames[stream]
+    total = pictures * spec.loop
     needed = {
-        number % frames
-        for path in core.paths
+        number % pictures
+        for path in (*core.paths, *core.parts)
         if path.task == task
-        for number in range(0, min(total, frames * path.every), path.every)
+        for number in range(0, min(total, pictures * path.every), path.every)
+    }
+    needed |= {
+        content
+        for (name, number), content in shown.items()
+        if name == stream and core.paths_of(task, number)
     }
     for number in range(-spec.warmup, 0):
         if core.paths_of(task, number):
@@ -237,27 +266,28 @@ def segment_maker(segment: SegmentSpec) -> str:
 
 
 def walk(stages: Stages, computer: Computer, task: str, pixels: NDArray[np.uint8]) -> Chain:
-    """Send one picture through a task's route up to its coded result.
+    """Send one picture through all routes of a task up to their coded results.
 
     Raises:
         PipelineError: A segment or a stage failed.
     """
     chain = Chain()
     values: dict[int, Value] = {}
-    route = stages.route(task)
-    for index, route_step in enumerate(route.steps):
+    for index, route_step in enumerate(stages.steps(task)):
         before = route_step.after
-        inputs = [values[i] for i in before] if before else [Picture(pixels=pixels)]
+        inputs: list[Value] = [values[i] for i in before] or [Picture(pixels=pixels)]
         match route_step.step:
             case Host(stage="deliver"):
-                continue
+                match inputs:
+                    case [Packed(parts=(part,))]:
+                        chain.results[index] = np.asarray(part.encoded.buffers[0], np.uint8)
+                    case _:
+                        pass
             case Host():
                 value = stages.run(task, index, inputs)
                 values[index] = value
                 if isinstance(value, Packed):
                     chain.sizes[index] = value.bytes
-                    if value.parts and value.parts[0].name == RESULT:
-                        chain.result = np.asarray(value.parts[0].encoded.buffers[0], np.uint8)
             case Run(segment=segment):
                 tensors = stages.segment_inputs(segment, inputs)
                 outputs, key = computer.cached(segment, tensors)
@@ -270,14 +300,18 @@ def walk(stages: Stages, computer: Computer, task: str, pixels: NDArray[np.uint8
 
 def _fingerprint(spec: RunSpec, task: str) -> str:
     """Changes with anything that could change what a picture's chain makes."""
-    route = spec.core.tasks[task].route
+    steps = spec.core.tasks[task].steps
     what = {
         "version": _CODE_VERSION,
-        "task": to_plain(spec.tasks[task]),
-        "steps": [to_plain(step.step) for step in route.steps],
+        "task": [
+            to_plain(known)
+            for name, known in sorted(spec.tasks.items())
+            if name == task or name.startswith(f"{task}/")
+        ],
+        "steps": [[to_plain(step.step), list(step.after)] for step in steps],
         "segments": {
             step.step.segment: spec.segments[step.step.segment].sha256
-            for step in route.steps
+            for step in steps
             if isinstance(step.step, Run)
         },
     }
@@ -292,9 +326,7 @@ def _kept(chain: Chain) -> dict[str, Array]:
         "runs": np.array(sorted(chain.keys), np.int64),
         "keys": np.frombuffer("".join(k for _, k in sorted(chain.keys.items())).encode(), np.uint8),
     }
-    if chain.result is not None:
-        held["result"] = chain.result
-    return held
+    return held | {f"{_RESULT}{step}": result for step, result in chain.results.items()}
 
 
 def _restored(held: Mapping[str, Array]) -> Chain | None:
@@ -305,9 +337,12 @@ def _restored(held: Mapping[str, Array]) -> Chain | None:
         text = held["keys"].tobytes().decode()
     except (KeyError, UnicodeDecodeError):
         return None
-    result = held.get("result")
     return Chain(
         sizes=dict(zip(steps, sizes, strict=True)),
         keys={step: text[_KEY * i : _KEY * (i + 1)] for i, step in enumerate(runs)},
-        result=None if result is None else np.asarray(result, np.uint8),
+        results={
+            int(name.removeprefix(_RESULT)): np.asarray(array, np.uint8)
+            for name, array in held.items()
+            if name.startswith(_RESULT)
+        },
     )

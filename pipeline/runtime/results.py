@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xxhash
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.generic[object]]
 
+SUFFIX = ".tensors"
+UNFINISHED = ".part-"
+
 _LAYOUT = "1"  # changes whenever what is kept under a key would differ
+_DIGEST_BYTES = 16
 
 
 def default_cache() -> Path:
@@ -49,39 +54,77 @@ def content_key(maker: str, inputs: Mapping[str, Array]) -> str:
 class ResultCache:
     """Arrays by key, a file each; safe between processes, and against a writer that was killed.
 
-    A file appears whole or not at all: it is written under another name and renamed. A file that
-    does not read is taken for missing. The cache may be deleted at any time between runs.
+    A file is a checksum (XXH3, 128 bits) and what it is of, arrays in the form of safetensors. It
+    appears whole or not at all, since it is written under another name and renamed; one that is cut
+    off or has a flipped bit is taken for missing. A file's time of modification says when it was
+    last used. The cache may be deleted at any time between runs.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, optional: bool = False) -> None:
+        """Open a cache; nothing is made before something is kept.
+
+        Args:
+            directory: Where it lies.
+            optional: Whether to go on without keeping where the disk is full or the directory
+                cannot be written; `refused` says so.
+        """
         self._directory = directory
+        self._optional = optional
+        self.refused: OSError | None = None
+        self.kept = 0
 
     def __contains__(self, key: str) -> bool:
-        return self._path(key).is_file()
+        """Whether a file is there, which counts as a use; only `get` says that it is whole."""
+        try:
+            os.utime(self._path(key))
+        except FileNotFoundError:
+            return False
+        except OSError:  # not ours to touch
+            return self._path(key).is_file()
+        return True
 
     def get(self, key: str) -> dict[str, Array] | None:
         """The arrays of a key, or None."""
         try:
-            return dict(load_file(self._path(key)))
-        except (FileNotFoundError, SafetensorError, OSError):
+            with self._path(key).open("rb") as file:
+                digest, held = file.read(_DIGEST_BYTES), file.read()
+                if xxhash.xxh3_128_digest(held) != digest:
+                    return None
+                with contextlib.suppress(OSError):  # a cache that may only be read
+                    os.utime(file.fileno())
+            return dict(load(held))
+        except (SafetensorError, OSError):
             return None
 
     def put(self, key: str, arrays: Mapping[str, Array]) -> None:
         """Keep arrays under a key.
 
         Raises:
-            OSError: The disk is full, or the directory cannot be written.
+            OSError: The disk is full, or the directory cannot be written, and the cache is not
+                optional.
         """
-        path = self._path(key)
+        if self.refused is not None:
+            return
+        try:
+            self._write(self._path(key), arrays)
+        except OSError as err:
+            if not self._optional:
+                raise
+            self.refused = err
+
+    def _write(self, path: Path, arrays: Mapping[str, Array]) -> None:
+        held = save({k: np.ascontiguousarray(v) for k, v in arrays.items()})
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)
-        os.close(handle)
+        handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
         unfinished = Path(name)
         try:
-            save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, unfinished)
+            with os.fdopen(handle, "wb") as file:
+                file.write(xxhash.xxh3_128_digest(held))
+                file.write(held)
             unfinished.replace(path)
+            self.kept += 1
         finally:
             unfinished.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        return self._directory / key[:2] / f"{key}.safetensors"
+        return self._directory / key[:2] / f"{key}{SUFFIX}"

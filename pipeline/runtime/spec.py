@@ -5,7 +5,8 @@ from __future__ import annotations
 from pipeline.link.model import LinkConfig
 from pipeline.plan.steps import Run
 from pipeline.runtime.core.config import CoreConfig
-from pipeline.runtime.timing import Hops
+from pipeline.runtime.timetable import Timetable
+from pipeline.runtime.timing import Hops, Slowed
 from pipeline.tasks.prepare import Geometry, InputSpec, place
 from pipeline.values import Value
 
@@ -68,6 +69,7 @@ class DeviceSpec(Value, frozen=True, kw_only=True):
         real: Whether a backend runs it; otherwise it is emulated.
         label: How far its prices can be believed.
         compute: When an emulated device's outputs are computed; empty for a real one.
+        slowed: When an emulated device is slower.
     """
 
     name: str
@@ -76,30 +78,79 @@ class DeviceSpec(Value, frozen=True, kw_only=True):
     real: bool
     label: str
     compute: str
+    slowed: tuple[Slowed, ...] = ()
+
+
+class StreamSpec(Value, frozen=True, kw_only=True):
+    """Where the frames of one stream come from.
+
+    Attributes:
+        name: Name of the stream.
+        path: Its recording; None for the synthetic drive.
+        camera: Camera of the synthetic drive that sees it; empty for a recording.
+        period_ns: Declared period; None where the recording tells.
+        phase_ns: How much later than recorded its frames lie; of a synthetic stream the stamp of
+            its first frame.
+        first: Index in the recording of the first frame that is replayed.
+        frames: How many are replayed; None for all from there on.
+        from_stamp_ns: Recorded stamp of that first frame, where the whole recording is not wanted.
+    """
+
+    name: str
+    path: str | None
+    camera: str = ""
+    period_ns: int | None = None
+    phase_ns: int = 0
+    first: int = 0
+    frames: int | None = None
+    from_stamp_ns: int | None = None
+
+
+class SpeedPoint(Value, frozen=True, kw_only=True):
+    """The vehicle's speed from a moment of the drive on.
+
+    Attributes:
+        at_ns: That moment, ns since the drive's start.
+        speed_mm_s: Speed in mm/s.
+    """
+
+    at_ns: int
+    speed_mm_s: int
 
 
 class DriveSpec(Value, frozen=True, kw_only=True):
     """Where the frames come from.
 
     Attributes:
-        stream: Name of the stream.
-        path: Path of the recording; None for the synthetic drive.
-        period_ns: Declared period; None where the recording tells.
-        scene: Scene of the synthetic drive.
+        streams: The streams, in the scenario's order.
+        scene: Scene of the synthetic drive; empty for a recording.
         scene_seed: Its seed.
         length_ns: Its length.
         width: Its pictures' width.
         height: Its pictures' height.
+        start_ns: Where the replayed window begins, ns since the drive's start.
+        window_ns: Its length; None to the drive's end.
+        speeds: Speed of the vehicle over the drive, where the scenario says it.
     """
 
-    stream: str
-    path: str | None
-    period_ns: int | None
+    streams: tuple[StreamSpec, ...]
     scene: str = ""
     scene_seed: int = 0
     length_ns: int = 0
     width: int = 0
     height: int = 0
+    start_ns: int = 0
+    window_ns: int | None = None
+    speeds: tuple[SpeedPoint, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the streams."""
+        return tuple(stream.name for stream in self.streams)
+
+    def stream(self, name: str) -> StreamSpec:
+        """A stream by its name, which must be one."""
+        return next(stream for stream in self.streams if stream.name == name)
 
 
 class RunSpec(Value, frozen=True, kw_only=True):
@@ -108,7 +159,8 @@ class RunSpec(Value, frozen=True, kw_only=True):
     Attributes:
         run: Short id of the run, on every message.
         core: Configuration of the machines.
-        tasks: Tasks by name.
+        tasks: Tasks by name; a variant that hedges one stands under TASK/VARIANT.
+        fused: Per fusing task the tasks whose results it joins, the anchor's first.
         segments: Segments by name.
         devices: Devices by name, hosts left out.
         links: Links by name.
@@ -116,16 +168,17 @@ class RunSpec(Value, frozen=True, kw_only=True):
         hops: What a message between two processes costs.
         seed: Seed of the draws.
         drive: The drive.
-        loop: Passes of the drive.
-        rate: Speed, 1 is as recorded.
-        warmup: Warm-up frames per stream.
+        timetable: What its schedule is made of.
         cache: Directory of the result cache.
         images: What the evidence keeps of pictures.
+        full_speed: Whether a live player sends the next frame as soon as the one before is settled,
+            whatever the schedule says.
     """
 
     run: str
     core: CoreConfig
     tasks: dict[str, TaskSpec]
+    fused: dict[str, tuple[str, ...]]
     segments: dict[str, SegmentSpec]
     devices: dict[str, DeviceSpec]
     links: dict[str, LinkConfig]
@@ -133,17 +186,36 @@ class RunSpec(Value, frozen=True, kw_only=True):
     hops: Hops
     seed: int
     drive: DriveSpec
-    loop: int
-    rate: float
-    warmup: int
+    timetable: Timetable
     cache: str
     images: str
+    full_speed: bool = False
+
+    @property
+    def loop(self) -> int:
+        """Passes of the drive."""
+        return self.timetable.loop
+
+    @property
+    def rate(self) -> float:
+        """Speed of the schedule, 1 is as recorded."""
+        return self.timetable.rate
+
+    @property
+    def warmup(self) -> int:
+        """Warm-up frames per stream."""
+        return self.timetable.warmup
+
+    @property
+    def slowed(self) -> tuple[Slowed, ...]:
+        """Every device's slow times."""
+        return tuple(slow for device in self.devices.values() for slow in device.slowed)
 
     def segments_on(self, device: str) -> tuple[SegmentSpec, ...]:
         """Segments that some route runs on a device, in the tasks' order."""
         return tuple(
             self.segments[step.step.segment]
             for task in self.core.tasks.values()
-            for step in task.route.steps
+            for step in task.steps
             if isinstance(step.step, Run) and step.step.device == device
         )

@@ -16,6 +16,7 @@ from pipeline.codecs.protocol import Encoded
 from pipeline.errors import PipelineError
 from pipeline.plan.routes import RESULT
 from pipeline.plan.steps import Host, Move, Run
+from pipeline.tasks.fusion import FusedDecoder, FusedResult, join_results
 from pipeline.tasks.outputs.registry import output_decoder
 from pipeline.tasks.prepare import prepare_image, to_tensor
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.plan.routes import Route, RouteStep
+    from pipeline.plan.routes import RouteStep
     from pipeline.runtime.spec import RunSpec, SegmentSpec, TaskSpec
     from pipeline.tasks.outputs.protocol import OutputDecoder, Result
 
@@ -63,7 +64,7 @@ class Packed:
 class Decoded:
     """A result at the consumer."""
 
-    result: Result
+    result: Result | FusedResult
 
 
 Value = Picture | Tensors | Packed | Decoded
@@ -76,27 +77,37 @@ class Stages:
         self,
         *,
         tasks: Mapping[str, TaskSpec],
-        routes: Mapping[str, Route],
+        steps: Mapping[str, Sequence[RouteStep]],
         segments: Mapping[str, SegmentSpec],
+        fused: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self._tasks, self._routes, self._segments = tasks, routes, segments
+        self._tasks, self._steps, self._segments = tasks, steps, segments
         self._decoders = {
             name: output_decoder(task.decoder, task.parameters) for name, task in tasks.items()
+        }
+        self._fused = {
+            name: FusedDecoder({part: self._decoders[part] for part in parts})
+            for name, parts in (fused or {}).items()
         }
 
     @classmethod
     def of(cls, spec: RunSpec) -> Stages:
         """The stages of a run."""
-        routes = {name: task.route for name, task in spec.core.tasks.items()}
-        return cls(tasks=spec.tasks, routes=routes, segments=spec.segments)
+        steps = {name: task.steps for name, task in spec.core.tasks.items()}
+        return cls(tasks=spec.tasks, steps=steps, segments=spec.segments, fused=spec.fused)
 
-    def route(self, task: str) -> Route:
-        """Route of a task."""
-        return self._routes[task]
+    def steps(self, task: str) -> Sequence[RouteStep]:
+        """Steps of all routes of a task."""
+        return self._steps[task]
 
     def step(self, task: str, index: int) -> RouteStep:
-        """A step of a task's route."""
-        return self._routes[task].steps[index]
+        """A step of a task."""
+        return self._steps[task][index]
+
+    def _named(self, task: str, index: int) -> str:
+        """Name of a step's task, or of the variant of it that the step belongs to."""
+        variant = self._steps[task][index].variant
+        return f"{task}/{variant}" if variant else task
 
     def segment_of(self, task: str, index: int) -> str:
         """Name of the segment that a step runs.
@@ -118,34 +129,58 @@ class Stages:
 
         Args:
             task: Name of the task.
-            index: Step in the task's route; a host stage.
+            index: Place among the task's steps; a host stage.
             inputs: Values of the steps it comes after, in that order.
 
         Raises:
             PipelineError: The inputs do not fit the stage.
         """
-        route = self._routes[task]
-        step = route.steps[index].step
+        steps = self._steps[task]
+        step = steps[index].step
         if not isinstance(step, Host):
             raise PipelineError(f"step {index} of {task} is no host stage")
-        spec = self._tasks[task]
+        if task in self._fused:
+            return self._fuse(task, step.stage, inputs)
+        spec = self._tasks[self._named(task, index)]
         match step.stage, inputs:
             case "prepare", [Picture(pixels=pixels)]:
-                return self._prepare(spec, route, index, pixels)
+                return self._prepare(spec, steps, index, pixels)
             case "pack", [Tensors(), *_]:
-                return self._pack(route, index, inputs)
+                return self._pack(steps, index, inputs)
             case "unpack", [Packed(parts=parts)]:
                 return self._unpack(spec, parts)
             case "post", [Tensors(by_name=outputs)]:
                 decoder = self._decoders[task]
                 result = decoder.decode(outputs, spec.geometry)
-                return packed_result(decoder.encode(result))
+                return packed_result(decoder.encode(result), task)
             case "deliver", [Packed(parts=(part,))]:
                 buffer = np.asarray(part.encoded.buffers[0], np.uint8)
                 return Decoded(result=self._decoders[task].decode_result(buffer))
             case _:
                 kinds = ", ".join(type(value).__name__ for value in inputs)
                 raise PipelineError(f"stage {step.stage} of {task} cannot take {kinds}")
+
+    def decode_result(self, task: str, buffer: NDArray[np.uint8]) -> Result | FusedResult:
+        """A result of a task, or of a path that fuses several, from its bytes."""
+        fused = self._fused.get(task)
+        return (
+            self._decoders[task].decode_result(buffer)
+            if fused is None
+            else fused.decode_result(buffer)
+        )
+
+    def _fuse(self, task: str, stage: str, inputs: Sequence[Value]) -> Value:
+        """Stages of a path from several sensors: its inputs are their coded results."""
+        found = [part for value in inputs if isinstance(value, Packed) for part in value.parts]
+        bodies = [np.asarray(part.encoded.buffers[0], np.uint8) for part in found]
+        match stage, bodies:
+            case "fuse", [_, *_]:
+                named = [part.name.removeprefix(f"{RESULT}:") for part in found]
+                return packed_result(join_results(list(zip(named, bodies, strict=True))), task)
+            case "deliver", [body]:
+                return Decoded(result=self._fused[task].decode_result(body))
+            case _:
+                raise PipelineError(f"stage {stage} of {task} cannot take {len(bodies)} results")
 
     def segment_inputs(self, name: str, inputs: Sequence[Value]) -> dict[str, Array]:
         """Tensors that a segment reads, out of the values of the steps it comes after."""
@@ -161,16 +196,16 @@ class Stages:
         return Tensors(by_name={**passed, **outputs})
 
     def _prepare(
-        self, spec: TaskSpec, route: Route, index: int, pixels: NDArray[np.uint8]
+        self, spec: TaskSpec, steps: Sequence[RouteStep], index: int, pixels: NDArray[np.uint8]
     ) -> Tensors:
         prepared = prepare_image(pixels, spec.input).pixels
-        follows = [step.step for step in route.steps if index in step.after]
+        follows = [step.step for step in steps if index in step.after]
         if any(isinstance(step, Run) for step in follows):
             return Tensors(by_name={spec.input_name: to_tensor(prepared, spec.input)})
         return Tensors(by_name={spec.input_name: prepared})
 
-    def _pack(self, route: Route, index: int, inputs: Sequence[Value]) -> Packed:
-        move = next(s.step for s in route.steps if index in s.after and isinstance(s.step, Move))
+    def _pack(self, steps: Sequence[RouteStep], index: int, inputs: Sequence[Value]) -> Packed:
+        move = next(s.step for s in steps if index in s.after and isinstance(s.step, Move))
         merged = _merged(inputs)
         codecs = dict(zip(move.tensors, move.codecs, strict=True))
         return Packed(parts=pack({name: merged[name] for name in move.tensors}, codecs))
@@ -184,10 +219,10 @@ class Stages:
         return Tensors(by_name=tensors)
 
 
-def packed_result(buffer: NDArray[np.uint8]) -> Packed:
-    """A coded result as it crosses: one part of bytes."""
+def packed_result(buffer: NDArray[np.uint8], task: str) -> Packed:
+    """A coded result as it crosses: one part of bytes, which names its task."""
     encoded = Encoded(codec=RESULT, shape=buffer.shape, dtype="uint8", buffers=(buffer,))
-    return Packed(parts=(PackedTensor(name=RESULT, encoded=encoded),))
+    return Packed(parts=(PackedTensor(name=f"{RESULT}:{task}", encoded=encoded),))
 
 
 def _merged(inputs: Sequence[Value]) -> dict[str, Array]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pipeline.runtime.draws import PPM, Draws
+from pipeline.draws import PPM, Draws
+from pipeline.plan.steps import Run
 from pipeline.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pipeline.plan.routes import RouteStep
 
@@ -33,6 +34,22 @@ class Hops(Value, frozen=True, kw_only=True):
         return self.fixed_ns + (payload_bytes * self.ns_per_mib >> 20)
 
 
+class Slowed(Value, frozen=True, kw_only=True):
+    """A device is slower for a while.
+
+    Attributes:
+        device: Name of the device.
+        at_ns: Run time from which on.
+        until_ns: Run time up to which.
+        factor_ppm: Its times over those of before, in parts per million.
+    """
+
+    device: str
+    at_ns: int
+    until_ns: int
+    factor_ppm: int
+
+
 class Timing:
     """Draws how long jobs and hops take; the same draw for the same seed, step and frame.
 
@@ -46,17 +63,42 @@ class Timing:
         quantiles: Mapping[str, tuple[int, ...]],
         hops: Hops,
         bias: Bias = "zero",
+        slowed: Sequence[Slowed] = (),
     ) -> None:
         self._draws = Draws(seed)
         self._quantiles = quantiles
         self._hops = hops
         self._bias: Bias = bias
+        self._slowed = tuple(slowed)
 
-    def job_ns(self, step: RouteStep, *, task: str, index: int, frame: int) -> int:
-        """Duration of one step of one frame, in ns."""
-        median_ns = step.latency_ns
+    def job_ns(
+        self,
+        step: RouteStep,
+        *,
+        task: str,
+        index: int,
+        frame: int,
+        batch: int = 1,
+        at_ns: int = 0,
+    ) -> int:
+        """Duration of one step of one frame, or of several run together, in ns.
+
+        Args:
+            step: The step.
+            task: Name of its task.
+            index: Its place among the task's steps.
+            frame: Number of the frame, the first one of a batch.
+            batch: How many frames run together.
+            at_ns: Run time at which it begins.
+        """
+        median_ns = step.latency_ns if batch == 1 else step.batch_ns[batch - 2]
         if self._bias != "zero" and step.interval_ns != (0, 0):
-            median_ns = step.interval_ns[0 if self._bias == "low" else 1]
+            at_bias_ns = step.interval_ns[0 if self._bias == "low" else 1]
+            median_ns = median_ns * at_bias_ns // max(1, step.latency_ns)
+        if self._slowed and isinstance(step.step, Run):
+            for slow in self._slowed:
+                if slow.device == step.step.device and slow.at_ns <= at_ns < slow.until_ns:
+                    median_ns = median_ns * slow.factor_ppm // PPM
         return self._spread(median_ns, step.jitter, f"{task}/{index}", frame)
 
     def hop_ns(self, payload_bytes: int, *, subject: str, frame: int) -> int:

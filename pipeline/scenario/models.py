@@ -5,19 +5,27 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from pipeline.scenario.units import Duration, Frames, Rate, Ratio, Share
+from pipeline.scenario.base import Name, ScenarioModel
+from pipeline.scenario.links import Link
+from pipeline.scenario.policies import Policy
+from pipeline.scenario.units import (
+    Duration,
+    Frames,
+    Pace,
+    Ratio,
+    Share,
+    Shift,
+    Speed,
+)
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.>-]{0,63}$")]
 Scalar = str | int | float | bool
+FUSE = "fuse"
+"""The built-in stage that ends a path from several sensors."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class Synthetic(_Model):
+class Synthetic(ScenarioModel):
     """The built-in drive: a seeded road scene, rendered while it is read."""
 
     scene: str = "highway"
@@ -29,36 +37,77 @@ class Synthetic(_Model):
     )
 
 
-class StreamModel(_Model):
+class StreamModel(ScenarioModel):
     """One sensor's sequence; a declared period is the grid that deadlines count from."""
 
     period: Duration | None = Field(default=None, gt=0)
+    phase: Duration = 0
+    camera: Literal["front", "left", "right", "rear"] | None = None
+    file: str | None = None
 
 
-class Drive(_Model):
+class Window(ScenarioModel):
+    """The part of the drive that is replayed."""
+
+    start: Duration = 0
+    length: Duration | None = Field(default=None, gt=0)
+
+
+class SensorFault(ScenarioModel):
+    """What goes wrong with one sensor for a while."""
+
+    stream: str
+    kind: Literal["drop", "duplicate", "freeze", "late", "reorder", "clock-step"]
+    at: Duration
+    span: Duration | None = Field(default=None, alias="for", gt=0)
+    by: Shift | None = None
+    probability: Share = 1.0
+
+
+class SpeedAt(ScenarioModel):
+    """The vehicle's speed from a moment of the drive on."""
+
+    at: Duration
+    speed: Speed
+
+
+def _speed_form(value: object) -> str:
+    return "list" if isinstance(value, list) else "text"
+
+
+Speeds = Annotated[
+    Annotated[Speed, Tag("text")] | Annotated[list[SpeedAt], Tag("list")],
+    Discriminator(_speed_form),
+]
+
+
+class Drive(ScenarioModel):
     """Where the frames come from: a recording, or the synthetic drive."""
 
     path: str | None = None
     synthetic: Synthetic | None = None
     streams: dict[Name, StreamModel | None] = Field(min_length=1)
+    window: Window = Window()
+    faults: list[SensorFault] = Field(default_factory=list)
+    speed: Speeds | None = None
 
 
-class Site(_Model):
+class Site(ScenarioModel):
     """A place with devices; its host prices host stages and hops."""
 
     host: str = "host-reference"
 
 
-class Link(_Model):
-    """What joins two sites: a constant rate each way and a constant round trip."""
+class DeviceFault(ScenarioModel):
+    """An emulated device is slower for a while."""
 
-    between: tuple[str, str]
-    up: Rate
-    down: Rate
-    rtt: Duration
+    kind: Literal["slow"] = "slow"
+    at: Duration
+    span: Duration = Field(alias="for", gt=0)
+    factor: float = Field(gt=0, le=1000, allow_inf_nan=False)
 
 
-class Device(_Model):
+class Device(ScenarioModel):
     """An emulated accelerator (`spec`), or a real one (`backend`)."""
 
     spec: str | None = None
@@ -67,9 +116,11 @@ class Device(_Model):
     compute: Literal["ahead"] = "ahead"
     slots: int = Field(default=1, ge=1, le=64)
     precision: Literal["float32", "float16", "int8"] | None = None
+    batch: int = Field(default=1, ge=1, le=64)
+    faults: list[DeviceFault] = Field(default_factory=list)
 
 
-class TaskInput(_Model):
+class TaskInput(ScenarioModel):
     """What the network reads, and how a picture is made into it."""
 
     stream: str
@@ -86,7 +137,7 @@ class TaskInput(_Model):
         return Fraction(self.scale).limit_denominator(100_000).as_integer_ratio()
 
 
-class Variant(_Model):
+class Variant(ScenarioModel):
     """A model of the task's ladder."""
 
     model: str
@@ -106,14 +157,14 @@ class Output(BaseModel):
         return {k: v for k, v in extra.items() if isinstance(v, str | int | float | bool)}
 
 
-class Wire(_Model):
+class Wire(ScenarioModel):
     """How cut tensors are coded."""
 
     codec: Literal["auto", "float32", "float16", "int8"] = "auto"
     lossless: Literal["none"] = "none"
 
 
-class Task(_Model):
+class Task(ScenarioModel):
     """What has to be known: an input, a model, a decoder and the routes that are allowed."""
 
     input: TaskInput
@@ -134,49 +185,136 @@ class Task(_Model):
         return (self.route,) if isinstance(self.route, str) else tuple(self.route)
 
 
-class PathModel(_Model):
-    """A stream through a task to a delivered output, with its deadline."""
+class MovingDeadline(ScenarioModel):
+    """A deadline that follows the vehicle's speed: so much less for each m/s above a speed."""
 
-    source: str = Field(alias="from")
-    through: list[str] = Field(min_length=1, max_length=1)
+    base: Duration = Field(gt=0)
+    start: Speed = Field(default=0, alias="from")
+    per_m_s: Duration = Field(gt=0)
+    floor: Duration = Field(gt=0)
+
+
+def _deadline_form(value: object) -> str:
+    return "map" if isinstance(value, dict | MovingDeadline) else "text"
+
+
+EndToEnd = Annotated[
+    Annotated[Duration, Field(gt=0), Tag("text")] | Annotated[MovingDeadline, Tag("map")],
+    Discriminator(_deadline_form),
+]
+
+
+class WeaklyHard(ScenarioModel):
+    """At most so many misses in any so many frames in a row."""
+
+    misses: int = Field(ge=0, le=1_000_000)
+    window: int = Field(alias="in", ge=1, le=1_000_000)
+
+
+class PartnerModel(ScenarioModel):
+    """A further sensor of a path: which of its frames belongs to the anchor's, and the wait."""
+
+    offset: Shift = 0
+    wait: Duration = 20_000_000
+    partial: Literal["allowed", "refused"] = "allowed"
+
+
+class Sensors(ScenarioModel):
+    """Where a path from several sensors starts: frames are grouped around the anchor's."""
+
+    anchor: str
+    partners: dict[Name, PartnerModel | None] = Field(alias="with", min_length=1, max_length=8)
+
+
+def _source_form(value: object) -> str:
+    return "map" if isinstance(value, dict | Sensors) else "text"
+
+
+class PathModel(ScenarioModel):
+    """A stream through a task to a delivered output, with its deadline; or several, fused."""
+
+    source: Annotated[
+        Annotated[str, Tag("text")] | Annotated[Sensors, Tag("map")], Discriminator(_source_form)
+    ] = Field(alias="from")
+    through: list[str] = Field(min_length=1, max_length=10)
     every: int = Field(default=1, ge=1)
-    e2e: Duration = Field(gt=0)
+    e2e: EndToEnd
     max_miss: Share | None = None
     confidence: Share = 0.95
+    max_age: Duration | None = Field(default=None, gt=0)
+    weakly_hard: WeaklyHard | None = None
+    consecutive: int | None = Field(default=None, ge=0, le=1_000_000)
     horizon: Duration | None = Field(default=None, gt=0)
 
+    @property
+    def anchor(self) -> str:
+        """The stream whose frames are offered to the path."""
+        return self.source if isinstance(self.source, str) else self.source.anchor
 
-class Hedge(_Model):
-    """A second route started by a timer; this version starts none."""
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Every stream of the path, the anchor first."""
+        partners = () if isinstance(self.source, str) else tuple(self.source.partners)
+        return (self.anchor, *partners)
 
-    start: Literal["never"] = "never"
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Tasks that the path goes through, in their order."""
+        return tuple(name for name in self.through if name != FUSE)
+
+    @property
+    def fused(self) -> bool:
+        """Whether it joins several sensors."""
+        return not isinstance(self.source, str)
+
+    @property
+    def deadline_ns(self) -> int:
+        """The longest deadline of a frame, that of a slow vehicle where it follows the speed."""
+        return self.e2e.base if isinstance(self.e2e, MovingDeadline) else self.e2e
+
+    @property
+    def tightest_ns(self) -> int:
+        """The shortest deadline that a frame can have."""
+        return self.e2e.floor if isinstance(self.e2e, MovingDeadline) else self.e2e
 
 
-class Policy(_Model):
-    """What the cores decide by."""
+class PauseModel(ScenarioModel):
+    """The drive stands still for a while."""
 
-    in_flight: int = Field(default=2, ge=1, le=64)
-    hedge: Hedge = Hedge()
+    at: Duration
+    span: Duration = Field(alias="for", gt=0)
 
 
-class RunModel(_Model):
+class RunModel(ScenarioModel):
     """How the drive is replayed."""
 
-    rate: float = Field(default=1.0, gt=0, le=100, allow_inf_nan=False)
+    rate: Pace = 1.0
+    pause: list[PauseModel] = Field(default_factory=list)
     loop: int = Field(default=1, ge=1, le=1_000_000)
     seed: int = Field(default=1, ge=0, le=2**63 - 1)
     warmup: Frames = 0
     min_samples: int = Field(default=0, ge=0)
+    sizes: Literal["exact", "modelled"] = "exact"
     security: Literal["none"] = "none"
 
+    @property
+    def full_speed(self) -> bool:
+        """Whether frames go as fast as they are settled."""
+        return self.rate == "max"
 
-class Evidence(_Model):
+    @property
+    def factor(self) -> float:
+        """Speed of the schedule; 1 at full speed, whose schedule is only an order."""
+        return 1.0 if self.rate == "max" else self.rate
+
+
+class Evidence(ScenarioModel):
     """What a run directory keeps of the pictures."""
 
     images: Literal["none", "thumbnails", "full"] = "thumbnails"
 
 
-class Scenario(_Model):
+class Scenario(ScenarioModel):
     """A scenario: drive, sites, link, devices, tasks, paths and how to run them."""
 
     splitway: Literal[1]
@@ -188,47 +326,30 @@ class Scenario(_Model):
     devices: dict[Name, Device] = Field(min_length=1)
     tasks: dict[Name, Task] = Field(min_length=1)
     paths: dict[Name, PathModel] = Field(min_length=1)
+    budgets: dict[Name, dict[str, Duration]] = Field(default_factory=dict)
     policy: Policy = Policy()
     run: RunModel = RunModel()
     evidence: Evidence = Evidence()
-    outputs: list[Literal["json"]] = ["json"]
+    outputs: list[Literal["json"]] = Field(default=["json"])
 
 
 # Keys of the scenario language that this version knows of and does not carry out. They are
 # refused by name, so that nobody believes that they took effect.
 LATER: dict[str, str] = {
-    "drive.window": "replaying a part of the drive",
-    "drive.faults": "sensor faults",
     "drive.streams.*.topic": "streams of a multi-stream recording",
     "sites.*.profile": "site profiles",
-    "links.*.trace": "recorded link traces",
-    "links.*.profile": "link profiles",
-    "links.*.jitter": "link jitter",
-    "links.*.loss": "packet loss",
-    "links.*.faults": "link faults",
-    "devices.*.faults": "device faults",
     "devices.*.ops": "devices for some operators only",
-    "paths.*.max_age": "freshness gates",
-    "paths.*.weakly_hard": "weakly hard rules",
-    "budgets": "span budgets",
-    "policy.breaker": "the circuit breaker",
-    "policy.hedge.with": "hedging",
     "gates": "quality and regression gates",
     "run.keys": "CURVE keys",
-    "run.pause": "pausing",
 }
 # Values that belong to later features, by key.
 # For each key the values that are of a later version, None for any value that is refused there; a
 # wrong value that is not listed gets the ordinary message.
 LATER_VALUES: dict[str, tuple[str, tuple[str | bool, ...] | None]] = {
     "devices.*.compute": ("computing inside the hold", ("inline",)),
-    "policy.hedge.start": ("hedging", ("latest", "at-once", "cost-based", "deadline")),
-    "run.rate": ("full speed", ("max",)),
     "run.security": ("CURVE security", ("curve",)),
     "tasks.*.raw_pixels_stay": ("privacy rules", (True,)),
     "tasks.*.wire.lossless": ("a lossless stage on cut tensors", ("zstd",)),
     "outputs.*": ("outputs other than json", ("html", "junit", "trace", "mcap")),
     "links": ("several links", None),
-    "paths.*.through": ("paths through several tasks", None),
-    "paths.*.from": ("paths from several streams", None),
 }

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NUMBER = r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*"
 _DURATIONS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
 _MOST = 2**53  # over 100 days in ns; sums of such figures still fit 64 bits
 _RATES = {"bit/s": 1, "kbit/s": 1_000, "Mbit/s": 1_000_000, "Gbit/s": 1_000_000_000}
+_MOST_PACE = 100
+_SPEEDS = {"m/s": Fraction(1_000), "km/h": Fraction(1_000_000, 3_600)}  # in mm/s
 
 
-def _quantity(value: object, units: dict[str, int], what: str, example: str) -> int:
+def _quantity(value: object, units: Mapping[str, int | Fraction], what: str, example: str) -> int:
     if isinstance(value, str):
         found = re.fullmatch(_NUMBER + r"(?P<unit>\D\S*)", value.strip())
         if found and found["unit"] in units:
@@ -46,6 +51,40 @@ def parse_rate(value: object) -> int:
     if rate <= 0:
         raise ValueError(f"must be above zero, got {value!r}")
     return rate
+
+
+def parse_speed(value: object) -> int:
+    """A speed such as `10m/s` or `36km/h` in mm/s, parts of one left out.
+
+    Raises:
+        ValueError: It has no unit, an unknown one, or is no number.
+    """
+    return _quantity(value, _SPEEDS, "a speed", "10m/s")
+
+
+def parse_shift(value: object) -> int:
+    """A duration that may be negative, such as `-30ms`, in ns.
+
+    Raises:
+        ValueError: It has no unit, an unknown one, or is no number.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    return -parse_duration(text[1:]) if text.startswith("-") else parse_duration(value)
+
+
+def parse_pace(value: object) -> float | str:
+    """How fast a drive is replayed: a factor, or `max`.
+
+    Raises:
+        ValueError: It is neither `max` nor a number above 0 and at most 100.
+    """
+    if value == "max":
+        return "max"
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MOST_PACE:
+        return float(value)
+    raise ValueError(
+        f"must be a number above 0 and at most {_MOST_PACE}, or max, got {str(value)[:40]!r}"
+    )
 
 
 def parse_share(value: object) -> float:
@@ -101,11 +140,30 @@ Duration = Annotated[
     PlainSerializer(lambda ns: f"{ns}ns", return_type=str),
     _text("a duration with its unit, such as 40ms"),
 ]
+Shift = Annotated[
+    int,
+    BeforeValidator(parse_shift),
+    PlainSerializer(lambda ns: f"{ns}ns", return_type=str),
+    _text("a duration with its unit that may be negative, such as -30ms"),
+]
+Pace = Annotated[
+    float | Literal["max"],
+    BeforeValidator(parse_pace),
+    WithJsonSchema(
+        {"type": ["number", "string"], "description": "a number above 0 to 100, or max"}
+    ),
+]
 Rate = Annotated[
     int,
     BeforeValidator(parse_rate),
     PlainSerializer(lambda rate: f"{rate}bit/s", return_type=str),
     _text("a data rate with its unit, such as 50Mbit/s"),
+]
+Speed = Annotated[
+    int,
+    BeforeValidator(parse_speed),
+    PlainSerializer(lambda v: f"{v // 1_000}.{v % 1_000:03d}m/s", return_type=str),
+    _text("a speed with its unit, such as 10m/s"),
 ]
 Share = Annotated[
     float,

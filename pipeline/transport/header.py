@@ -109,7 +109,10 @@ class Header(Checked, frozen=True, kw_only=True):
         frame: Number of the frame in its stream; below 0 for warm-up.
         content: Number of the recorded frame whose picture it carries, which repeats in a loop.
         scheduled_ns: The frame's place on its stream's grid, on the run's clock.
-        deadline_at_ns: When the answer has to be delivered, same clock.
+        stamp_ns: When the frame was taken, as recorded; the drive's axis, same zero.
+        speed_mm_s: Speed of the vehicle at the frame, in mm/s.
+        deadline_at_ns: When the answer has to be delivered, same clock, by its earliest path.
+        expires_at_ns: The same of its last path; afterwards the answer is of no use.
         sent_ns: When the message was handed to the socket, same clock.
         step: Number of the step in the route.
         cut: Id of the cut that the tensors belong to.
@@ -134,7 +137,10 @@ class Header(Checked, frozen=True, kw_only=True):
     frame: _Int64 = 0
     content: _Int64 = 0
     scheduled_ns: _Int64 = 0
+    stamp_ns: _Int64 = 0
+    speed_mm_s: _Count = 0
     deadline_at_ns: _Int64 = 0
+    expires_at_ns: _Int64 = 0
     sent_ns: _Int64 = 0
     step: Annotated[int, Meta(ge=0, le=10_000)] = 0
     cut: _Name = ""

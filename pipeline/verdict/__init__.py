@@ -1,23 +1,31 @@
 """Deadlines judged: percentiles a sample supports, gates with bounds, the result document."""
 
-from pipeline.verdict.document import DeviceFacts, RunFacts, build_document
+from pipeline.verdict.advice import gate_warnings
+from pipeline.verdict.document import build_document, path_verdicts
+from pipeline.verdict.facts import DeviceFacts, RunFacts
+from pipeline.verdict.gates import Gate, judge_gate
 from pipeline.verdict.judging import (
-    Conditions,
-    Gate,
     Inconclusive,
     Judgement,
-    PathCounts,
     PathJudgement,
-    PathRule,
-    Verdict,
     exit_code,
     judge,
-    judge_gate,
     worst,
 )
+from pipeline.verdict.rules import Conditions, PathCounts, PathRule, Verdict, WeaklyHard
 from pipeline.verdict.shapes import PathDocument, ResultDocument
 from pipeline.verdict.statistics import Percentile, frames_needed, miss_rate_upper, percentile
-from pipeline.verdict.summary import Table, ledger_line, notes, path_tables, span_line
+from pipeline.verdict.summary import (
+    Table,
+    budget_lines,
+    freshness_line,
+    gate_lines,
+    interval_line,
+    ledger_line,
+    notes,
+    path_tables,
+    span_line,
+)
 
 __all__ = [
     "Conditions",
@@ -34,15 +42,22 @@ __all__ = [
     "RunFacts",
     "Table",
     "Verdict",
+    "WeaklyHard",
+    "budget_lines",
     "build_document",
     "exit_code",
     "frames_needed",
+    "freshness_line",
+    "gate_lines",
+    "gate_warnings",
+    "interval_line",
     "judge",
     "judge_gate",
     "ledger_line",
     "miss_rate_upper",
     "notes",
     "path_tables",
+    "path_verdicts",
     "percentile",
     "span_line",
     "worst",

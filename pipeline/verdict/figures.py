@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,14 +11,17 @@ import numpy as np
 from pipeline.ledger import FATES, SPANS
 from pipeline.ledger.columns import ABSENT, STAMPS
 from pipeline.ledger.spans import ADMITTED
-from pipeline.verdict.judging import PathCounts
+from pipeline.verdict.freshness import Freshness, observe
+from pipeline.verdict.rules import PathCounts
+from pipeline.verdict.windows import longest_streak, worst_window
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from pipeline.ledger import Ledger
+    from pipeline.verdict.rules import PathRule
 
 _SOURCE = STAMPS.index("source")
 _PREPARE = STAMPS.index("prepare")
@@ -28,7 +32,6 @@ _WAITS = tuple(STAMPS.index(span) for span in ("edge_wait", "uplink_wait", "clou
 
 _LATE, _DROPPED, _FAILED = (FATES.index(fate) for fate in ("late", "dropped", "failed"))
 _INTERRUPTED = FATES.index("interrupted")
-_HELD = tuple(FATES.index(fate) for fate in ("cloud", "edge"))
 
 
 class PathFigures:
@@ -62,6 +65,31 @@ class PathFigures:
         delivered_ns = self.stamps_ns[answered, _DELIVER]
         latencies[answered] = delivered_ns - self.data["scheduled_ns"][answered]
         return latencies
+
+    def deadlines_ns(self) -> NDArray[np.int64]:
+        """The deadline of each frame from its scheduled time; shape (n,)."""
+        found: NDArray[np.int64] = self.data["deadline_at_ns"] - self.data["scheduled_ns"]
+        return found
+
+    def judged(self) -> NDArray[np.bool_]:
+        """Which frames say whether the deadline held: all that no stop interrupted; shape (n,)."""
+        found: NDArray[np.bool_] = self.data["fate"] != _INTERRUPTED
+        return found
+
+    def missed(self) -> NDArray[np.bool_]:
+        """Which frames are late, dropped or failed; shape (n,)."""
+        fate = self.data["fate"]
+        found: NDArray[np.bool_] = (fate == _LATE) | (fate == _DROPPED) | (fate == _FAILED)
+        return found
+
+    def freshness(self) -> Freshness | None:
+        """Ages and reactions at the consumer; None where there is no frame."""
+        return observe(
+            self.data["scheduled_ns"],
+            self.stamps_ns[:, _DELIVER],
+            self.answered,
+            self.data["frame"],
+        )
 
     def durations_ns(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Duration of every span of every frame, what `pipeline.ledger.durations_ns` says of one.
@@ -113,7 +141,9 @@ def durations_ns(
     return found, passed
 
 
-def count_paths(ledger: Ledger, paths: Mapping[str, PathFigures]) -> dict[str, PathCounts]:
+def count_paths(
+    ledger: Ledger, paths: Mapping[str, PathFigures], rules: Sequence[PathRule] = ()
+) -> dict[str, PathCounts]:
     """What each path's rows add up to, for judging.
 
     How long an overrun lasted is not known, so `would_change` is on the safe side: it counts the
@@ -125,22 +155,36 @@ def count_paths(ledger: Ledger, paths: Mapping[str, PathFigures]) -> dict[str, P
     Args:
         ledger: The ledger.
         paths: Its paths by name.
+        rules: Rules by which windows are counted; ages and windows of other paths are left out.
     """
     data = ledger.columns.data
     overran = _Intervals(data[data["overrun"]])
     no_answer = ledger.columns.names.find("no-answer")
     counts: dict[str, PathCounts] = {}
     for name, path in paths.items():
-        fate = path.data["fate"]
-        failed = fate == _FAILED
-        missed = (fate == _LATE) | (fate == _DROPPED) | failed
+        missed = path.missed()
+        failed = path.data["fate"] == _FAILED
         timely = missed & ~(failed & (path.data["cause"] != no_answer))
         counts[name] = PathCounts(
             offered=len(path),
-            interrupted=int((fate == _INTERRUPTED).sum()),
+            interrupted=int((~path.judged()).sum()),
             misses=int(missed.sum()),
             overruns=int(path.data["overrun"].sum()),
             would_change=int(overran.touch(path.data[timely]).sum()),
+        )
+    for rule in rules:
+        path = paths[rule.name]
+        judged = path.judged()
+        missed, frames = path.missed()[judged], path.data["frame"][judged]
+        window = None
+        if rule.weakly_hard is not None:
+            window = worst_window(missed, frames, rule.weakly_hard.window)
+        counts[rule.name] = replace(
+            counts[rule.name],
+            tightest_ns=int(path.deadlines_ns().min()) if len(path) else None,
+            window=window,
+            streak=longest_streak(missed, frames),
+            freshness=path.freshness(),
         )
     return counts
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from pipeline.ledger.fates import Fate
-    from pipeline.verdict.judging import Reason, Verdict
+    from pipeline.verdict.gates import GateName, Unit
+    from pipeline.verdict.judging import Reason
+    from pipeline.verdict.rules import Verdict
 
 Kind = Literal["modelled", "emulated", "measured"]
 Bias = Literal["low", "zero", "high"]
@@ -19,6 +21,50 @@ class SpanDocument(TypedDict):
 
     p50_ms: float | None
     p99_ms: float | None
+
+
+class BudgetDocument(TypedDict):
+    """A span against its budget, over the answered frames that passed it; advice, and no gate.
+
+    `over` says whether the p99 is above the budget, null where the sample has no p99.
+    """
+
+    budget_ms: float
+    p99_ms: float | None
+    over: bool | None
+    frames: int
+    frames_over: int
+
+
+class FreshnessDocument(TypedDict):
+    """Age of the newest result, weighted by time, and reaction to an event just after a frame.
+
+    `over_spells` and `over_share` say how often, and in what share of the time, the age was above
+    `max_age`; null without one.
+    """
+
+    age_p50_ms: float | None
+    age_p99_ms: float | None
+    age_max_ms: float | None
+    reaction_p50_ms: float | None
+    reaction_p99_ms: float | None
+    reaction_max_ms: float | None
+    over_spells: int | None
+    over_share: float | None
+
+
+class IntervalsDocument(TypedDict):
+    """Moving-block bootstrap intervals, `[low, high]`, at the path's confidence.
+
+    An end is null where it falls on a frame without an answer.
+    """
+
+    block_frames: int | None
+    replicates: int | None
+    p50_ms: list[float | None] | None
+    p99_ms: list[float | None] | None
+    miss_rate: list[float] | None
+    miss_rate_upper: float | None
 
 
 class InconclusiveDocument(TypedDict):
@@ -54,6 +100,7 @@ class PathDocument(TypedDict):
     partial_sets: int
     overruns: int
     deadline_ms: float
+    deadline_min_ms: float
     misses: int
     miss_rate_upper: float | None
     confidence: float
@@ -63,21 +110,27 @@ class PathDocument(TypedDict):
     p999_ms: float | None
     max_ms: float | None
     age_max_ms: float | None
+    freshness: FreshnessDocument
+    intervals: IntervalsDocument
     reasons: dict[str, str]
     spans: dict[str, SpanDocument]
+    budgets: dict[str, BudgetDocument]
     verdict: Verdict
     verdict_at_bias: dict[Bias, Verdict] | None
 
 
 class GateDocument(TypedDict):
-    """One gate."""
+    """One gate; `worst` is the first and the last frame of the worst place."""
 
-    name: str
+    name: GateName
     path: str
+    unit: Unit
     limit: float
     value: float | None
     margin: float | None
-    confidence: float
+    confidence: float | None
+    window: int | None
+    worst: list[int] | None
     verdict: Verdict
 
 
@@ -103,6 +156,7 @@ class ResultDocument(TypedDict):
     scenario: str
     driver: Literal["virtual", "live"]
     seed: int
+    sizes: Literal["exact", "modelled"]
     partial: bool
     verdict: Verdict
     inconclusive: list[InconclusiveDocument]

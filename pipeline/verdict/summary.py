@@ -34,7 +34,7 @@ def path_tables(document: ResultDocument) -> list[Table]:
     Modelled, emulated and measured figures never share a column, so each kind has its own table,
     whose first title names it.
     """
-    gates = {gate["path"]: gate for gate in document["gates"]}
+    gates = {gate["path"]: gate for gate in document["gates"] if gate["name"] == "max_miss"}
     return [
         Table(
             header=(f"path ({kind}, ms)", "n", *_TITLES.values(), *_LAST_TITLES),
@@ -51,16 +51,32 @@ def path_tables(document: ResultDocument) -> list[Table]:
 def _row(path: PathDocument, gate: GateDocument | None) -> tuple[str, ...]:
     values = (path["p50_ms"], path["p90_ms"], path["p99_ms"], path["p999_ms"], path["max_ms"])
     share = path["modelled_share"]
-    verdict = path["verdict"].upper()
     return (
         path["name"],
         _count(path["n"]),
         *("n/a" if value is None else f"{value:.1f}" for value in values),
         "n/a" if share is None else f"{100 * share:.0f} %",
-        f"{path['deadline_ms']:g} ms",
+        _deadline(path),
         _misses(path),
-        verdict if gate is None else f"{verdict} ≤ {percent_text(gate['limit'])}",
+        _verdict(path, gate),
     )
+
+
+def _verdict(path: PathDocument, gate: GateDocument | None) -> str:
+    """The path's verdict, and its limit on misses; that gate's own where another one decided."""
+    word = path["verdict"].upper()
+    if gate is None:
+        return word
+    limit = f"≤ {percent_text(gate['limit'])}"
+    if gate["verdict"] == path["verdict"]:
+        return f"{word} {limit}"
+    return f"{word} (misses {gate['verdict'].upper()} {limit})"
+
+
+def _deadline(path: PathDocument) -> str:
+    """One figure, or the range of one that follows the speed."""
+    low, high = path["deadline_min_ms"], path["deadline_ms"]
+    return f"{high:g} ms" if low == high else f"{low:g} to {high:g} ms"
 
 
 def _misses(path: PathDocument) -> str:
@@ -70,6 +86,83 @@ def _misses(path: PathDocument) -> str:
         return f"{path['misses']}"
     rate, bound = percent_text(path["misses"] / judged), percent_text(upper)
     return f"{_count(path['misses'])} ({rate}, ≤ {bound} at {100 * path['confidence']:g} %)"
+
+
+def gate_lines(document: ResultDocument) -> list[str]:
+    """Every gate but those on the miss rate, which stand in the table: seen, limit, worst place."""
+    return [_gate(gate) for gate in document["gates"] if gate["name"] != "max_miss"]
+
+
+def _gate(gate: GateDocument) -> str:
+    value, limit, worst = gate["value"], gate["limit"], gate["worst"]
+    seen = "n/a" if value is None else f"{value:.4g}"
+    match gate["name"]:
+        case "max_age":
+            text = f"age at the consumer up to {seen} ms (gate {limit:g} ms)"
+        case "weakly_hard":
+            text = f"up to {seen} misses in {gate['window']} frames (gate {limit:g})"
+        case _:
+            text = f"up to {seen} misses in a row (gate {limit:g})"
+    if worst is not None:
+        first, last = worst
+        text += f", frame {first}" if first == last else f", frames {first} to {last}"
+    return f"{gate['path']}: {text}  {gate['verdict'].upper()}"
+
+
+def freshness_line(path: PathDocument) -> str:
+    """Ages and reactions in ms, those that there are; empty where there are none."""
+    fresh = path["freshness"]
+    ages = (
+        ("p50", fresh["age_p50_ms"]),
+        ("p99", fresh["age_p99_ms"]),
+        ("max", fresh["age_max_ms"]),
+    )
+    reactions = (
+        ("p50", fresh["reaction_p50_ms"]),
+        ("p99", fresh["reaction_p99_ms"]),
+        ("max", fresh["reaction_max_ms"]),
+    )
+    parts = [
+        f"{what} " + " · ".join(f"{name} {value:.1f}" for name, value in there)
+        for what, figures in (("age", ages), ("reaction", reactions))
+        if (there := [(name, value) for name, value in figures if value is not None])
+    ]
+    return "   ".join(parts)
+
+
+def interval_line(path: PathDocument) -> str:
+    """Block-bootstrap intervals, those that there are; empty where there are none."""
+    found = path["intervals"]
+    parts = [
+        f"{title} {_end(interval[0])} to {_end(interval[1])} ms"
+        for title, interval in (("p50", found["p50_ms"]), ("p99", found["p99_ms"]))
+        if interval is not None
+    ]
+    if found["miss_rate"] is not None and found["miss_rate_upper"] is not None:
+        low, high = (percent_text(end) for end in found["miss_rate"])
+        parts.append(f"misses {low} to {high}, ≤ {percent_text(found['miss_rate_upper'])}")
+    if not parts:
+        return ""
+    share, block = f"{100 * path['confidence']:g} %", found["block_frames"]
+    return f"{' · '.join(parts)} (at {share}, in blocks of {block} frames)"
+
+
+def _end(value: float | None) -> str:
+    return "∞" if value is None else f"{value:.1f}"
+
+
+def budget_lines(document: ResultDocument) -> list[str]:
+    """Spans that are over their budget, one line each; advice, and in no verdict."""
+    lines: list[str] = []
+    for path in document["paths"]:
+        for span, found in path["budgets"].items():
+            budget, p99 = f"{found['budget_ms']:g} ms", found["p99_ms"]
+            over = f"{_count(found['frames_over'])} of {_count(found['frames'])} frames over"
+            if found["over"] and p99 is not None:
+                lines.append(f"{path['name']} {span}: p99 {p99:.1f} ms over {budget}, {over}")
+            elif found["over"] is None and found["frames_over"]:
+                lines.append(f"{path['name']} {span}: {over} {budget}, too few for a p99")
+    return lines
 
 
 def span_line(path: PathDocument) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from sensors.errors import StreamMissingError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -57,6 +57,10 @@ class SingleStreamReader:
     def streams(self) -> tuple[Stream, ...]:
         """Return the one stream; only inside the context."""
         return (self._opened(),)
+
+    def stamps(self) -> Sequence[int] | None:
+        """Return `stamp_ns` of every frame, ns; None where only reading tells."""
+        return None
 
     def frames(
         self,

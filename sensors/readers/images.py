@@ -84,6 +84,11 @@ class ImagesReader(SingleStreamReader):
             height=height,
         )
 
+    def stamps(self) -> Sequence[int]:
+        """Return `stamp_ns` of every frame, ns."""
+        self._opened()
+        return self._stamps
+
     def _find_stamps(self) -> Sequence[int]:
         for place in (self._path, self._path.resolve().parent):
             if (place / _STAMPS_FILE).is_file():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from types import TracebackType
 
     from sensors.frames import Frame, Stream
@@ -46,4 +46,15 @@ class DriveReader(Protocol):
         Raises:
             StreamMissingError: A named stream is not in the drive.
             RecordingCorruptError: A frame cannot be decoded, or the file ends too early.
+        """
+
+
+@runtime_checkable
+class Stamped(Protocol):
+    """A reader of one stream that may know its stamps without decoding a picture."""
+
+    def stamps(self) -> Sequence[int] | None:
+        """Return `stamp_ns` of every frame, ns; None where only reading tells.
+
+        Only inside the context.
         """

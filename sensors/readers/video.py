@@ -19,7 +19,7 @@ from sensors.readers.errors import PeriodUnknownError
 from sensors.readers.formats import ReaderFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -105,6 +105,15 @@ class VideoReader(SingleStreamReader):
             width=width,
             height=height,
         )
+
+    def stamps(self) -> Sequence[int] | None:
+        """Return `stamp_ns` of every frame, ns; None where the container only estimates."""
+        frames = self._opened().frames
+        if frames is None:
+            return None
+        if self._pace.denominator == 1:
+            return range(0, frames * int(self._pace), int(self._pace))
+        return tuple(math.floor(index * self._pace) for index in range(frames))
 
     def _frame_distance(self, frames_per_s: float) -> Fraction:
         """Return the exact distance of two frames in ns."""

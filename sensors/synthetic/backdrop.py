@@ -11,6 +11,7 @@ import numpy as np
 
 from sensors.synthetic.camera import Air
 from sensors.synthetic.draws import uniforms
+from sensors.synthetic.view import VIEWS, View
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,10 +95,13 @@ def daylight_of(seed: int) -> Daylight:
 class Backdrop:
     """Paints sky and bare ground; everything in it is drawn once from the seed."""
 
-    def __init__(self, *, camera: Pinhole, daylight: Daylight, seed: int) -> None:
-        """Draw panorama and textures for one camera."""
+    def __init__(
+        self, *, camera: Pinhole, daylight: Daylight, seed: int, view: View = VIEWS["front"]
+    ) -> None:
+        """Draw panorama and textures for one camera that looks in one direction."""
         self._camera, self._daylight = camera, daylight
-        noise = np.random.Generator(np.random.Philox(key=[seed & (2**64 - 1), 0xBAC]))
+        key = [seed & (2**64 - 1), 0xBAC + (view.number << 32)]
+        noise = np.random.Generator(np.random.Philox(key=key))
         self._panorama = self._draw_panorama(noise)
         self._horizon = max(1, math.ceil(camera.horizon_v_px + 0.02 * camera.height))
         self._first_row = math.ceil(camera.horizon_v_px) + 2
@@ -106,9 +110,14 @@ class Backdrop:
         depth_m = camera.focal_px * camera.height_m / (rows - camera.horizon_v_px)
         columns = np.arange(camera.width, dtype=np.float32) - camera.centre_u_px
         aside_m = -np.outer(depth_m / camera.focal_px, columns)
+        ahead_m = np.repeat(depth_m[:, None], camera.width, axis=1)
+        if not view.ahead:
+            ahead_m, aside_m = (
+                view.cosine * ahead_m - view.sine * aside_m,
+                view.sine * ahead_m + view.cosine * aside_m,
+            )
         self._grain_x = (aside_m * _TEXTURE_PX_PER_M).astype(np.float32)
-        ahead = np.repeat(depth_m[:, None], camera.width, axis=1) * _TEXTURE_PX_PER_M
-        self._grain_y = ahead.astype(np.float32)
+        self._grain_y = (ahead_m * _TEXTURE_PX_PER_M).astype(np.float32)
         # Far away one pixel spans many texture pixels, whose mean is nothing.
         fade = np.clip(14.0 / depth_m, 0.05, 1.0).astype(np.float32)
         self._fade = np.repeat(fade[:, None], camera.width, axis=1)

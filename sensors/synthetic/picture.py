@@ -1,9 +1,10 @@
-"""One picture of the world, as the front camera sees it."""
+"""One picture of the world, as a camera of the own vehicle sees it."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,6 +15,7 @@ from sensors.synthetic.camera import Painter, front_camera
 from sensors.synthetic.draws import uniforms
 from sensors.synthetic.shapes import paint_shadow, paint_thing, paint_vehicle
 from sensors.synthetic.sprites import draw_sprites, put
+from sensors.synthetic.view import VIEWS, View
 from sensors.synthetic.world import VIEW_M, Vehicle
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ _WHITE: Paint = (232, 234, 234)
 _YELLOW: Paint = (70, 190, 226)
 _WIDEST_M = 16.0  # half of the widest thing, to the corner
 _DASHES_TO_M = 150.0
+_ACROSS_M = (400.0, 160.0, 60.0, 25.0, 10.0)  # land seen from the side, in bands of one haze each
 _NOISE_MARGIN = 64  # how far the sensor's noise may be shifted, pixels each way
 _NOISE_LEVELS = 2.2  # its spread, of 255
 
@@ -44,7 +47,9 @@ _NOISE_LEVELS = 2.2  # its spread, of 255
 class Artist:
     """Paints moments of one scene; owns what can be drawn once and for all."""
 
-    def __init__(self, scene: Scene, *, seed: int, width: int, height: int) -> None:
+    def __init__(
+        self, scene: Scene, *, seed: int, width: int, height: int, view: View = VIEWS["front"]
+    ) -> None:
         """Draw backdrop, sprites and noise for a picture size.
 
         Args:
@@ -52,16 +57,26 @@ class Artist:
             seed: Seed of the drive.
             width: Pixels across.
             height: Pixels down.
+            view: Where the camera looks.
         """
-        self._scene, self._seed = scene, seed
+        self._scene, self._seed, self._view = scene, seed, view
         self._camera = front_camera(width=width, height=height)
         self._daylight = daylight_of(seed)
         self._air = self._daylight.air()
-        self._backdrop = Backdrop(camera=self._camera, daylight=self._daylight, seed=seed)
+        self._backdrop = Backdrop(
+            camera=self._camera, daylight=self._daylight, seed=seed, view=view
+        )
         self._sprites = draw_sprites(seed=seed, leaf=self._daylight.grass)
         near_m = 0.9 * self._camera.depth_of_row_m(height)
         ratio = (_FAR_M / near_m) ** (1 / (_SAMPLES - 1))
-        self._depths_m = tuple(near_m * ratio**step for step in range(_SAMPLES))
+        ahead_m = tuple(near_m * ratio**step for step in range(_SAMPLES))
+        behind_m = tuple(-depth_m for depth_m in reversed(ahead_m))
+        self._reach_m = (near_m, _DASHES_TO_M)  # from where to where dashes are painted
+        self._depths_m = ahead_m
+        if not view.ahead:
+            rear = view.cosine < 0
+            self._depths_m = behind_m if rear else (*behind_m, *ahead_m)
+            self._reach_m = (-_DASHES_TO_M, -near_m if rear else _DASHES_TO_M)
         self._lighter, self._darker = _sensor_noise(seed, width, height)
 
     def paint(self, moment: Moment, *, frame: int) -> NDArray[np.uint8]:
@@ -86,19 +101,27 @@ class Artist:
         self._pavement(painter, road)
         self._backdrop.roughen(image, grain, strength=3.0)
         for vehicle in moment.vehicles:
-            paint_shadow(painter, vehicle, opacity=self._daylight.shadow)
+            seen = vehicle if self._view.ahead else self._view.vehicle(vehicle)
+            paint_shadow(painter, seen, opacity=self._daylight.shadow)
         self._things(painter, moment)
         image = cv2.GaussianBlur(image, (3, 3), 0.6).astype(np.uint8, copy=False)
         return self._with_noise(image, frame)
 
     def _edge(self, road: Road, aside_m: float, up_m: float = 0.0) -> list[Point]:
         """Return a line along the road."""
-        return [(x, aside_m + y, z + up_m) for x, y, z in _course(road, self._depths_m)]
+        line = [(x, aside_m + y, z + up_m) for x, y, z in _course(road, self._depths_m)]
+        return line if self._view.ahead else [self._view.point(point) for point in line]
 
     def _verges(self, painter: Painter, road: Road) -> None:
         """Paint the land beside the road, mown in stripes that run across it."""
-        left, right = self._edge(road, 400.0), self._edge(road, -400.0)
         grass = self._daylight.grass
+        if not self._view.ahead:
+            across_m = (*_ACROSS_M, 0.0, *(-aside_m for aside_m in reversed(_ACROSS_M)))
+            edges = [self._edge(road, aside_m) for aside_m in across_m]
+            for edge, other in pairwise(edges):
+                painter.ribbon(edge, other, grass)
+            return
+        left, right = self._edge(road, 400.0), self._edge(road, -400.0)
         painter.ribbon(left[::-1], right[::-1], grass)
         stripe_m = 18.0
         start_m = -math.fmod(road.along_m, 2 * stripe_m)
@@ -123,29 +146,41 @@ class Artist:
             painter.ribbon(left, right, paint)
             return
         start_m = -math.fmod(road.along_m, line.cycle_m)
-        for number in range(math.ceil((_DASHES_TO_M - start_m) / line.cycle_m)):
+        least_m, most_m = self._reach_m
+        first = 0 if least_m > 0 else math.floor((least_m - start_m) / line.cycle_m)
+        for number in range(first, math.ceil((most_m - start_m) / line.cycle_m)):
             near = start_m + number * line.cycle_m
             far = near + line.dash_m
-            if far > self._depths_m[0]:
+            if far > least_m:
                 edges = _strip(near, far, line.at_m + half, line.at_m - half)
                 painter.face([self._at(road, *corner) for corner in edges], paint)
 
     def _at(self, road: Road, x_m: float, aside_m: float) -> Point:
-        return (x_m, aside_m + road.middle_m(x_m), road.ground_m(x_m))
+        point = (x_m, aside_m + road.middle_m(x_m), road.ground_m(x_m))
+        return point if self._view.ahead else self._view.point(point)
+
+    def _seen(self, item: Vehicle | Thing) -> Vehicle | Thing:
+        if self._view.ahead:
+            return item
+        return self._view.vehicle(item) if isinstance(item, Vehicle) else self._view.thing(item)
 
     def _things(self, painter: Painter, moment: Moment) -> None:
         """Paint what stands up, far to near; what is beyond the rail comes before the rail."""
         rail_m, road = self._scene.rail_m, moment.road
         standing: list[Vehicle | Thing] = [*moment.vehicles, *moment.things]
-        standing.sort(key=lambda item: -item.x_m)
+        inside = [
+            rail_m is None or item.y_m - road.middle_m(item.x_m) <= rail_m for item in standing
+        ]
+        drawn = [*zip(map(self._seen, standing), inside, strict=True)]
+        drawn.sort(key=lambda pair: -pair[0].x_m)
         if rail_m is not None:
-            beyond = [item for item in standing if item.y_m - road.middle_m(item.x_m) > rail_m]
-            standing = [item for item in standing if item.y_m - road.middle_m(item.x_m) <= rail_m]
-            for item in beyond:
-                self._standing(painter, item)
+            for item, within in drawn:
+                if not within:
+                    self._standing(painter, item)
             self._rail(painter, road, rail_m)
-        for item in standing:
-            self._standing(painter, item)
+        for item, within in drawn:
+            if within:
+                self._standing(painter, item)
 
     def _standing(self, painter: Painter, item: Vehicle | Thing) -> None:
         if abs(item.y_m) > 0.6 * max(item.x_m, 0.0) + _WIDEST_M:
@@ -162,7 +197,7 @@ class Artist:
 
     def _rail(self, painter: Painter, road: Road, rail_m: float) -> None:
         start_m = -math.fmod(road.along_m, 4.0)
-        for number in reversed(range(28)):
+        for number in reversed(range(0 if self._view.ahead else -28, 28)):
             x_m = start_m + 4.0 * number
             if x_m > self._depths_m[0] / 2:
                 foot = self._at(road, x_m, rail_m)
@@ -178,7 +213,8 @@ class Artist:
             painter.ribbon(self._edge(road, rail_m, low), self._edge(road, rail_m, high), paint)
 
     def _with_noise(self, image: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
-        across, down = uniforms(self._seed, "noise", frame, count=2)
+        subject = (frame,) if self._view.ahead else (frame, self._view.number)
+        across, down = uniforms(self._seed, "noise", *subject, count=2)
         left, top = int(across * _NOISE_MARGIN), int(down * _NOISE_MARGIN)
         rows = slice(top, top + image.shape[0])
         columns = slice(left, left + image.shape[1])

@@ -137,7 +137,7 @@ def paint_thing(painter: Painter, thing: Thing) -> None:
         _solid(painter, frame, Solid(-0.065, 0.065, 0.065, 0.72, 0.88), (40, 40, 40))
     elif thing.kind == "lamp":
         _solid(painter, frame, Solid(-0.08, 0.08, 0.08, 0.0, 7.6), (120, 120, 118))
-        inward = 1.0 if thing.y_m < 0 else -1.0
+        inward = -1.0 if thing.on_left else 1.0
         arm = Frame(*frame.point(0.0, inward * 0.9, 0.0), thing.yaw_rad)
         _solid(painter, arm, Solid(-0.06, 0.06, 0.95, 7.5, 7.62), (120, 120, 118))
     elif thing.kind == "sign":

@@ -71,6 +71,7 @@ FIELDS: dict[str, st.SearchStrategy[object]] = {
     "refs": REFS,
     "warmup": st.booleans(),
     "overrun": st.booleans(),
+    "improves": st.booleans(),
 }
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.errors import DriveTooShortError, EmptyDriveError
-from replay.schedule import ScheduledFrame, StreamTimes, build_schedule
+from replay.schedule import Pause, ScheduledFrame, StreamTimes, build_schedule, hold
 
 
 def regular(name: str, *, frames: int, period_ns: int, start_ns: int = 0) -> StreamTimes:
@@ -211,3 +211,72 @@ def test_the_rate_divides_and_rounds_down(times: StreamTimes, rate: Fraction | f
     fast = build_schedule([times], loop=2, rate=rate)
     for one, other in zip(slow, fast, strict=True):
         assert other.scheduled_ns == one.scheduled_ns / exact // 1
+
+
+def test_a_window_begins_before_its_first_frame() -> None:
+    """t0 is where the caller puts it; passes still join on the grid."""
+    times = regular("front", frames=3, period_ns=100, start_ns=530)
+    schedule = build_schedule([times], loop=2, warmup=1, origin_ns=500)
+    assert [frame.scheduled_ns for frame in schedule] == [-70, 30, 130, 230, 330, 430, 530]
+    with pytest.raises(ValueError, match="must not lie after the first frame"):
+        build_schedule([times], origin_ns=531)
+
+
+def test_recorded_stamps_and_speeds_go_with_the_frames() -> None:
+    """Stamps are on the axis of the schedule; both repeat in every pass."""
+    times = StreamTimes(
+        stream="front",
+        offsets_ns=[100, 200],
+        period_ns=100,
+        stamps_ns=[103, 196],
+        speeds_mm_s=[9_000, 9_500],
+    )
+    schedule = build_schedule([times], loop=2, rate=0.5)
+    found = [(f.scheduled_ns, f.sends_ns, f.stamp_ns, f.speed_mm_s) for f in schedule]
+    assert found == [
+        (0, 0, 6, 9_000),
+        (200, 200, 192, 9_500),
+        (400, 400, 406, 9_000),
+        (600, 600, 592, 9_500),
+    ]
+    with pytest.raises(ValueError, match="not one a frame"):
+        build_schedule([StreamTimes(stream="a", offsets_ns=[1, 2], period_ns=1, speeds_mm_s=[3])])
+
+
+def test_a_pause_holds_all_that_is_due_from_then_on() -> None:
+    """Of the second pause the first one's length is already part."""
+    schedule = build_schedule([regular("front", frames=4, period_ns=100)])
+    pauses = [Pause(at_ns=100, for_ns=50), Pause(at_ns=260, for_ns=7)]
+    held = list(hold(schedule, pauses))
+    assert [frame.scheduled_ns for frame in held] == [0, 150, 250, 357]
+    assert all(f.scheduled_ns == f.sends_ns == f.stamp_ns for f in held)
+
+
+@pytest.mark.parametrize("pauses", [[(-1, 5)], [(5, 0)], [(5, 10), (14, 1)], [(5, 10), (3, 1)]])
+def test_pauses_that_overlap_are_the_callers_mistake(pauses: list[tuple[int, int]]) -> None:
+    """So are those before t0 and those that last no time."""
+    schedule = build_schedule([regular("front", frames=4, period_ns=100)])
+    with pytest.raises(ValueError, match="begins before"):
+        hold(schedule, [Pause(at_ns=at, for_ns=length) for at, length in pauses])
+
+
+@given(
+    streams=streams(),
+    warmup=st.integers(0, 5),
+    pauses=st.lists(st.tuples(st.integers(0, 10**9), st.integers(1, 10**9)), max_size=4),
+)
+def test_a_pause_moves_frames_and_keeps_their_order(
+    streams: list[StreamTimes], warmup: int, pauses: list[tuple[int, int]]
+) -> None:
+    """Nothing is due while it lasts, and nothing else changes."""
+    schedule = list(build_schedule(streams, warmup=warmup))
+    at_ns, found = 0, []
+    for gap_ns, length_ns in pauses:
+        found.append(Pause(at_ns=at_ns + gap_ns, for_ns=length_ns))
+        at_ns = found[-1].at_ns + length_ns
+    held = list(hold(schedule, found))
+    for before, after in zip(schedule, held, strict=True):
+        moved_ns = after.scheduled_ns - before.scheduled_ns
+        assert (after.stream, after.number) == (before.stream, before.number)
+        assert moved_ns == sum(p.for_ns for p in found if p.at_ns <= after.scheduled_ns)
+        assert not any(p.at_ns <= after.scheduled_ns < p.at_ns + p.for_ns for p in found)

@@ -11,11 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensors.errors import SensorError
-from sensors.synthetic import SCENES, SceneUnknownError, SyntheticDrive
+from sensors.synthetic import (
+    SCENES,
+    VIEWS,
+    CameraUnknownError,
+    SceneUnknownError,
+    SyntheticDrive,
+)
 from sensors.synthetic.camera import front_camera
 from sensors.synthetic.draws import uniforms
 from sensors.synthetic.scenes import scene_named
-from sensors.synthetic.world import VIEW_M, World
+from sensors.synthetic.view import view_named
+from sensors.synthetic.world import VIEW_M, World, plain_cosine
 
 PERIOD_NS = 100_000_000
 
@@ -169,3 +176,110 @@ def test_draws_depend_on_their_key_only(seed: int, subject: list[int], count: in
     assert many[:count] == few
     assert all(0.0 <= draw < 1.0 for draw in many)
     assert few != uniforms(seed, "other", *subject, count=count)
+
+
+def camera_drive(camera: str, *, phase_ns: int = 0, seed: int = 1) -> SyntheticDrive:
+    """Return a small street drive as one camera sees it."""
+    return SyntheticDrive(
+        "street",
+        seed=seed,
+        length_ns=6 * PERIOD_NS,
+        period_ns=PERIOD_NS,
+        width=160,
+        height=96,
+        stream=camera,
+        camera=camera,
+        phase_ns=phase_ns,
+    )
+
+
+@pytest.mark.parametrize("scene", sorted(SCENES))
+def test_every_camera_sees_something_of_its_own(scene: str) -> None:
+    """Four pictures of one moment, all different, each with a sky, the same when read again."""
+    digests = set()
+    for camera in VIEWS:
+        drive = SyntheticDrive(
+            scene,
+            seed=3,
+            length_ns=PERIOD_NS,
+            period_ns=PERIOD_NS,
+            width=160,
+            height=96,
+            stream="any",
+            camera=camera,
+        )
+        assert digest_of(drive) == digest_of(drive)
+        digests.add(digest_of(drive))
+    assert len(digests) == len(VIEWS)
+
+
+def test_an_unknown_camera_lists_the_cameras() -> None:
+    """The error helps to choose."""
+    with pytest.raises(CameraUnknownError, match="there are front, left, right, rear"):
+        camera_drive("roof")
+
+
+def test_a_phase_moves_the_stamps_and_what_is_seen() -> None:
+    """A camera half a period later sees the world then, and so a later camera's first frame."""
+    with camera_drive("left", phase_ns=PERIOD_NS // 2) as drive:
+        frames = list(drive.frames())
+        assert drive.stamps() == range(PERIOD_NS // 2, 6 * PERIOD_NS, PERIOD_NS)
+        (third,) = drive.frames(start_ns=2 * PERIOD_NS, stop_ns=3 * PERIOD_NS)
+    assert [frame.stamp_ns for frame in frames] == list(drive_stamps(PERIOD_NS // 2))
+    assert third.index == 2
+    with camera_drive("left") as drive:
+        assert not np.array_equal(next(iter(drive.frames())).image, frames[0].image)
+
+
+def drive_stamps(phase_ns: int) -> range:
+    """Return the stamps below the length of the small drive."""
+    return range(phase_ns, 6 * PERIOD_NS, PERIOD_NS)
+
+
+@pytest.mark.parametrize("scene", sorted(SCENES))
+def test_what_is_ahead_is_the_same_for_all_cameras(scene: str) -> None:
+    """Filling the world behind us adds vehicles and things there and changes none ahead."""
+    world = World(scene_named(scene), seed=3)
+    for second in range(0, 100, 13):
+        ahead, around = world.at(second * 10**9), world.at(second * 10**9, behind=True)
+        assert {v for v in around.vehicles if v.x_m > 0} == {v for v in ahead.vehicles if v.x_m > 0}
+        assert set(ahead.things) <= set(around.things)
+        assert any(vehicle.x_m < -20 for vehicle in around.vehicles)
+        assert any(thing.x_m < -20 for thing in around.things)
+
+
+def test_a_vehicle_that_passes_us_stays_the_same_vehicle() -> None:
+    """It leaves the front camera's world at one end and goes on behind us without a jump."""
+    world = World(scene_named("street"), seed=3)
+    oncoming: dict[tuple[tuple[float, float, float], float], float] = {}
+    for step in range(400):
+        moment = world.at(step * 50_000_000, behind=True)
+        now = {(v.paint, v.length_m): v.x_m for v in moment.vehicles if math.cos(v.yaw_rad) < 0}
+        for look, x_m in now.items():
+            before = oncoming.get(look)
+            if before is not None and -200 < before < 200:
+                assert abs(x_m - before) < 3
+        oncoming = now
+
+
+def test_views_turn_the_world() -> None:
+    """What stands to the left is ahead of the left camera, and so on round."""
+    assert view_named("left").point((0.0, 5.0, 1.0)) == (5.0, 0.0, 1.0)
+    assert view_named("right").point((0.0, -5.0, 1.0)) == (5.0, 0.0, 1.0)
+    assert view_named("rear").point((-5.0, 1.0, 1.0)) == (5.0, -1.0, 1.0)
+    assert view_named("front").point((5.0, 1.0, 1.0)) == (5.0, 1.0, 1.0)
+
+
+def test_the_speed_is_the_slope_of_the_distance() -> None:
+    """Within a millimetre a second of the difference quotient."""
+    world = World(scene_named("street"), seed=5)
+    for at_ns in range(0, 20 * 10**9, 700_000_000):
+        step_ns = 1_000_000
+        driven_m = world.at(at_ns + step_ns).road.along_m - world.at(at_ns - step_ns).road.along_m
+        assert abs(world.speed_mm_s(at_ns) - driven_m / (2 * step_ns) * 10**12) <= 1
+
+
+@given(angle=st.floats(-1e6, 1e6))
+def test_the_plain_cosine_is_a_cosine(angle: float) -> None:
+    """Close enough that a speed in mm/s does not notice."""
+    assert abs(plain_cosine(angle) - math.cos(angle)) < 1e-9

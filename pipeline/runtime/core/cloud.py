@@ -18,7 +18,7 @@ from pipeline.runtime.core.events import (
     StopAsked,
 )
 from pipeline.runtime.core.itinerary import Chart, Itinerary
-from pipeline.runtime.core.scheduler import DeviceScheduler
+from pipeline.runtime.core.scheduler import NEVER_NS, DeviceScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,19 +46,23 @@ class _Visit:
 class CloudCore:
     """Serves the vehicle's requests; each is answered or refused, and gives its credit back.
 
-    Work whose route or model is not known here is refused at once; a copy of work that is under
-    way is thrown away, since the first one will be answered.
+    Work whose route or model is not known here is refused at once, and so is work that cannot be
+    answered in time behind what is running and waiting; work that has become too late in line is
+    never started. A copy of work that is under way is thrown away, since the first one will be
+    answered.
     """
 
     def __init__(self, config: CoreConfig) -> None:
         self._config = config
         self._site = config.sites.cloud
         self._devices = DeviceScheduler(
-            {d: n for d, n in config.slots.items() if config.sites.device_site[d] == self._site}
+            {d: n for d, n in config.slots.items() if config.sites.device_site[d] == self._site},
+            config.cloud.batch,
         )
         self._charts = {
-            task.route.id: Chart.of(task.route, config.sites, self._site)
+            route.id: Chart.of(route, config.sites, self._site, steps=task.steps, places=places)
             for task in config.tasks.values()
+            for route, places in task.routes
         }
         self._here: dict[tuple[str, int], _Visit] = {}
 
@@ -71,7 +75,7 @@ class CloudCore:
         out: list[Command] = []
         match event:
             case JobDone():
-                self._done(event, out)
+                self._done(event, at_ns, out)
             case MessageArrived():
                 self._arrived(event, at_ns, out)
             case JobFailed(jobs=jobs, reason=reason):
@@ -80,13 +84,21 @@ class CloudCore:
                     if visit is not None:
                         self._refuse(visit.message, reason, out)
                         self._leave(visit, out)
-                    out += self._devices.over(job)  # last, so that no job of the visit follows
+                    out += self._devices.over(
+                        job, at_ns
+                    )  # last, so that no job of the visit follows
             case SendRefused(reason=reason):
                 out.append(Note(reason="send-refused", detail=reason))
             case StopAsked(reason=reason):
                 out.append(Note(reason="stopped", detail=reason))
             case _:
                 pass
+        while self._devices.expired:
+            job = self._devices.expired.pop()
+            visit = self._here.get((job.task, job.frame))
+            if visit is not None:
+                self._refuse(visit.message, "expired", out)
+                self._leave(visit, out)
         return out
 
     def _arrived(self, event: MessageArrived, at_ns: int, out: list[Command]) -> None:
@@ -106,6 +118,8 @@ class CloudCore:
             reason = "other-model"
         elif here is not None:
             reason = "duplicate"
+        elif self._is_too_late(message, chart, at_ns):
+            reason = "too-late"
         if chart is None or reason:
             self._refuse(message, reason, out)
             out.append(Forget(refs=(event.ref,)))
@@ -120,12 +134,36 @@ class CloudCore:
             modelled_ns=event.crossing.modelled_ns,
         )
         self._here[message.task, message.frame] = visit
-        self._dispatch(visit, visit.way.arrive(message.step), out)
+        self._dispatch(visit, visit.way.arrive(message.step), at_ns, out)
 
-    def _dispatch(self, visit: _Visit, steps: Iterable[int], out: list[Command]) -> None:
+    def _is_too_late(self, message: Message, chart: Chart, at_ns: int) -> bool:
+        """Whether the answer would come after everybody has stopped waiting for it."""
+        if not self._refuses(message, chart):
+            return False
+        step = next(iter(chart.follows[message.step]), message.step)
+        before_ns = 0  # stages of the host ahead of the device
+        while step and not (chart.devices[step] and chart.waits[step]):
+            before_ns += chart.steps[step].latency_ns
+            following = chart.follows[step]
+            if not following:
+                return at_ns + before_ns > message.expires_at_ns
+            step = following[0]
+        ready_ns = at_ns + before_ns
+        begins_ns = self._devices.starts_ns(chart.devices[step], message.deadline_at_ns, ready_ns)
+        return begins_ns + chart.rest_ns[step] > message.expires_at_ns
+
+    def _refuses(self, message: Message, chart: Chart) -> bool:
+        """Whether lateness is a reason: not in warm-up, nor where no frame can be in time."""
+        feasible = chart.predicted_ns <= message.expires_at_ns - message.scheduled_ns
+        return self._config.cloud.refuses and feasible and not message.warmup
+
+    def _dispatch(
+        self, visit: _Visit, steps: Iterable[int], at_ns: int, out: list[Command]
+    ) -> None:
         message, chart = visit.message, visit.chart
+        refuses = self._refuses(message, chart)
         for index in steps:
-            step = chart.route.steps[index]
+            step = chart.steps[index]
             refs = tuple([visit.refs[i] for i in step.after])
             device = chart.devices[index]
             if device:
@@ -134,6 +172,11 @@ class CloudCore:
                     device,
                     deadline_at_ns=message.deadline_at_ns,
                     inputs=refs,
+                    at_ns=at_ns,
+                    start_by_ns=message.expires_at_ns - chart.rest_ns[index]
+                    if refuses
+                    else NEVER_NS,
+                    lengths_ns=step.lengths_ns,
                 )
             elif isinstance(step.step, Move):
                 answer = message.answered(
@@ -147,9 +190,9 @@ class CloudCore:
                 out.append(Send(message=answer, channel=channel, refs=refs, bytes=down_bytes))
                 self._leave(visit, out)
 
-    def _done(self, event: JobDone, out: list[Command]) -> None:
+    def _done(self, event: JobDone, at_ns: int, out: list[Command]) -> None:
         for job, output in zip(event.jobs, event.outputs, strict=True):
-            out += self._devices.over(job)
+            out += self._devices.over(job, at_ns)
             visit = self._here.get((job.task, job.frame))
             if visit is None:
                 out.append(Forget(refs=(output.ref,)))
@@ -157,12 +200,12 @@ class CloudCore:
             waited = visit.chart.waits[job.step]
             if waited:
                 visit.stamps.setdefault(waited, event.began_ns)
-            visit.stamps[visit.chart.route.steps[job.step].span] = event.ended_ns
+            visit.stamps[visit.chart.steps[job.step].span] = event.ended_ns
             visit.refs[job.step] = output.ref
             visit.bytes[job.step] = output.bytes
             visit.modelled_ns += event.modelled_ns
             visit.overrun |= event.overrun
-            self._dispatch(visit, visit.way.finish(job.step), out)
+            self._dispatch(visit, visit.way.finish(job.step), at_ns, out)
 
     def _refuse(self, message: Message, reason: str, out: list[Command]) -> None:
         refusal = replace(message, kind="refusal", reason=reason[:200])

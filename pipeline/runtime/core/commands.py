@@ -79,12 +79,14 @@ class Deliver(Value, frozen=True, kw_only=True):
         frame: Frame number.
         ref: Where the driver keeps the result.
         at_ns: Run time at which it was decoded.
+        improves: Whether the application has an answer for that frame already.
     """
 
     path: str
     frame: int
     ref: str
     at_ns: int
+    improves: bool = False
 
 
 class Settle(Value, frozen=True, kw_only=True):

@@ -53,7 +53,13 @@ class ConsumerCore:
                     arrived = self._coming.pop(job)
                     if not arrived.message.warmup:
                         out.extend(
-                            Deliver(path=path, frame=job.frame, ref=output.ref, at_ns=ended_ns)
+                            Deliver(
+                                path=path,
+                                frame=job.frame,
+                                ref=output.ref,
+                                at_ns=ended_ns,
+                                improves=arrived.message.improves,
+                            )
                             for path in arrived.message.paths
                         )
                     out.append(Forget(refs=(arrived.ref, output.ref)))

@@ -47,6 +47,8 @@ class FrameOffered(Value, frozen=True, kw_only=True):
         ref: Where the driver keeps the picture.
         bytes: Size of the picture.
         warmup: Whether it settles in no row.
+        stamp_ns: When it was taken, as recorded, on the drive's axis.
+        speed_mm_s: The vehicle's speed at that frame.
     """
 
     stream: str
@@ -56,6 +58,8 @@ class FrameOffered(Value, frozen=True, kw_only=True):
     ref: str
     bytes: int
     warmup: bool = False
+    stamp_ns: int = 0
+    speed_mm_s: int = 0
 
 
 class JobDone(Value, frozen=True, kw_only=True):

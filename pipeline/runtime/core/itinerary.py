@@ -8,69 +8,106 @@ from typing import TYPE_CHECKING
 from pipeline.plan.steps import Move, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from pipeline.plan.routes import Route, Sites
+    from pipeline.plan.routes import Route, RouteStep, Sites
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
     """A route as one site sees it: what is the same for every frame, looked up once.
 
+    Steps are counted among all steps of the route's task, so that routes can share some.
+
     Attributes:
         route: The route.
+        steps: All steps of the task.
+        places: Which of them are the route's, in its order.
         devices: Per step the device that runs it here; "" for a move and for what runs elsewhere.
         waits: Per step the span of waiting that its start closes; "" where none is told apart.
-        follows: Per step the steps that come directly after it.
+        follows: Per step the route's steps that come directly after it.
+        first: Steps that come after none.
+        last: The step at the consumer.
         entries: Moves that bring a frame here from another site.
         spans_elsewhere: Spans that another site may stamp, those of waiting included; not the
             consumer's.
         crosses: Whether the route leaves a site.
         predicted_ns: Sum of the predicted latencies.
+        rest_ns: Per step the predicted time from its start to the end of the route.
     """
 
     route: Route
+    steps: tuple[RouteStep, ...]
+    places: tuple[int, ...]
     devices: tuple[str, ...]
     waits: tuple[str, ...]
     follows: tuple[tuple[int, ...], ...]
+    first: tuple[int, ...]
+    last: int
     entries: frozenset[int]
     spans_elsewhere: frozenset[str]
     crosses: bool
     predicted_ns: int
+    rest_ns: tuple[int, ...]
 
     @classmethod
-    def of(cls, route: Route, sites: Sites, site: str) -> Chart:
-        """The chart of a route at a site."""
-        steps = [planned.step for planned in route.steps]
-        at = [sites.site_of(step) for step in steps]
+    def of(
+        cls,
+        route: Route,
+        sites: Sites,
+        site: str,
+        *,
+        steps: Sequence[RouteStep] = (),
+        places: Sequence[int] = (),
+    ) -> Chart:
+        """The chart of a route at a site.
+
+        Args:
+            route: The route.
+            sites: Where devices stand.
+            site: Name of the site.
+            steps: All steps of the task; those of the route where left out.
+            places: Which of them are the route's.
+        """
+        steps = tuple(steps) or route.steps
+        places = tuple(places) or tuple(range(len(route.steps)))
+        mine = frozenset(places)
+        at = [sites.site_of(planned.step) for planned in steps]
+        follows = tuple(
+            tuple(i for i in places if index in steps[i].after) if index in mine else ()
+            for index in range(len(steps))
+        )
+        rest_ns = [0] * len(steps)
+        for index in reversed(places):
+            after_ns = max([rest_ns[i] for i in follows[index]], default=0)
+            rest_ns[index] = steps[index].latency_ns + after_ns
         return cls(
             route=route,
+            steps=steps,
+            places=places,
             devices=tuple(
-                "" if isinstance(step, Move) or where != site else sites.device_of(step)
-                for step, where in zip(steps, at, strict=True)
+                "" if isinstance(p.step, Move) or where != site else sites.device_of(p.step)
+                for p, where in zip(steps, at, strict=True)
             ),
-            waits=tuple(
-                f"{planned.span}_wait" if isinstance(planned.step, Run) else ""
-                for planned in route.steps
-            ),
-            follows=tuple(
-                tuple(i for i, planned in enumerate(route.steps) if index in planned.after)
-                for index in range(len(steps))
-            ),
+            waits=tuple(f"{p.span}_wait" if isinstance(p.step, Run) else "" for p in steps),
+            follows=follows,
+            first=tuple(index for index in places if not steps[index].after),
+            last=places[-1],
             entries=frozenset(
                 index
-                for index, planned in enumerate(route.steps)
-                if isinstance(planned.step, Move)
-                and site not in ({at[i] for i in planned.after} or {sites.vehicle})
+                for index in places
+                if isinstance(steps[index].step, Move)
+                and site not in ({at[i] for i in steps[index].after} or {sites.vehicle})
             ),
             spans_elsewhere=frozenset(
                 name
-                for planned, where in zip(route.steps[:-1], at, strict=False)
-                if where != site
-                for name in (planned.span, f"{planned.span}_wait")
+                for index in places[:-1]
+                if at[index] != site
+                for name in (steps[index].span, f"{steps[index].span}_wait")
             ),
-            crosses=any(isinstance(step, Move) for step in steps),
-            predicted_ns=sum(planned.latency_ns for planned in route.steps),
+            crosses=any(isinstance(steps[index].step, Move) for index in places),
+            predicted_ns=sum(steps[index].latency_ns for index in places),
+            rest_ns=tuple(rest_ns),
         )
 
 
@@ -92,27 +129,43 @@ class Itinerary:
 
         Returns the steps that this makes ready.
         """
-        steps = self._chart.route.steps
-        back = [step]
-        while back:
-            index = back.pop()
-            if index not in self._over:
-                self._over.add(index)
-                self._handed_out.add(index)
-                back.extend(steps[index].after)
-        return self.ready()
+        self._mark(step)
+        return self._hand_out(self._chart.places)
 
     def ready(self) -> list[int]:
-        """Steps that have become ready since the last call, in order."""
-        return self._hand_out(range(len(self._chart.route.steps)))
+        """Steps that are ready before anything is over and were not handed out, in order."""
+        return self._hand_out(self._chart.first)
 
     def finish(self, step: int) -> list[int]:
         """A step is over; returns the steps that this makes ready, in order."""
         self._over.add(step)
         return self._hand_out(self._chart.follows[step])
 
-    def _hand_out(self, steps: Iterable[int]) -> list[int]:
-        planned, over, handed_out = self._chart.route.steps, self._over, self._handed_out
-        found = [i for i in steps if i not in handed_out and over.issuperset(planned[i].after)]
+    def take_over(self, over: Iterable[int], under_way: Iterable[int]) -> list[int]:
+        """Begin where another way of the same frame has got to.
+
+        Args:
+            over: Steps that are over already.
+            under_way: Steps that were handed out and will be over without this way's doing.
+
+        Returns:
+            The steps that are ready now.
+        """
+        self._over.update(over)
+        self._handed_out.update(over, under_way)
+        return self._hand_out(self._chart.places)
+
+    def _mark(self, step: int) -> None:
+        steps, back = self._chart.steps, [step]
+        while back:
+            index = back.pop()
+            if index not in self._over:
+                self._over.add(index)
+                self._handed_out.add(index)
+                back.extend(steps[index].after)
+
+    def _hand_out(self, indices: Iterable[int]) -> list[int]:
+        steps, over, handed_out = self._chart.steps, self._over, self._handed_out
+        found = [i for i in indices if i not in handed_out and over.issuperset(steps[i].after)]
         handed_out.update(found)
         return found

@@ -25,13 +25,16 @@ class Message(Value, frozen=True, kw_only=True):
         model: Hash of the model's file.
         step: Step at which the receiver goes on.
         scheduled_ns: Run time at which the frame was due.
-        deadline_at_ns: Run time by which the consumer must have the result.
+        deadline_at_ns: Run time by which the consumer must have the result, the earliest of its
+            paths.
+        expires_at_ns: The last of them; afterwards the result is of no use.
         warmup: Whether the frame only warms the way and settles in no row.
         paths: Paths that the result is for.
         reason: Why it was refused.
         stamps: Span boundaries passed at the sender since it got the frame.
         modelled_ns: Modelled time the sender adds to the frame's account.
         overrun: Whether the sender had to compute what should have been ready.
+        improves: Whether the result is a better one of a frame that was answered already.
     """
 
     kind: MessageKind
@@ -46,12 +49,14 @@ class Message(Value, frozen=True, kw_only=True):
     step: int
     scheduled_ns: int
     deadline_at_ns: int
+    expires_at_ns: int = 0
     warmup: bool = False
     paths: tuple[str, ...] = ()
     reason: str = ""
     stamps: tuple[tuple[str, int], ...] = ()
     modelled_ns: int = 0
     overrun: bool = False
+    improves: bool = False
 
     def answered(
         self, *, step: int, stamps: tuple[tuple[str, int], ...], modelled_ns: int, overrun: bool
@@ -70,6 +75,7 @@ class Message(Value, frozen=True, kw_only=True):
             step=step,
             scheduled_ns=self.scheduled_ns,
             deadline_at_ns=self.deadline_at_ns,
+            expires_at_ns=self.expires_at_ns,
             warmup=self.warmup,
             stamps=stamps,
             modelled_ns=modelled_ns,

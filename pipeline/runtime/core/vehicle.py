@@ -1,13 +1,12 @@
-"""The vehicle's machine: admission, the way of each frame, fencing and settling."""
+"""The vehicle's machine: admission, the way of each frame, hedging, fencing and settling."""
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.ledger.rows import Row
 from pipeline.plan.steps import Move
+from pipeline.runtime.core.admission import Admission, Admitted
 from pipeline.runtime.core.commands import (
     CancelTimer,
     Forget,
@@ -31,63 +30,40 @@ from pipeline.runtime.core.events import (
     StreamEnded,
     TimerFired,
 )
-from pipeline.runtime.core.itinerary import Chart, Itinerary
+from pipeline.runtime.core.frames import (
+    Attempt,
+    Done,
+    Frame,
+    Open,
+    TaskState,
+    account_of,
+    row_of,
+    stamps_of,
+)
+from pipeline.runtime.core.fusing import Complete, Fusing, Lost, Part, Waiting
+from pipeline.runtime.core.hedging import Reservations
+from pipeline.runtime.core.itinerary import Itinerary
 from pipeline.runtime.core.messages import Message, MessageKind
-from pipeline.runtime.core.scheduler import DeviceScheduler
+from pipeline.runtime.core.scheduler import NEVER_NS, DeviceScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pipeline.ledger.fates import Fate
     from pipeline.runtime.core.commands import Command
-    from pipeline.runtime.core.config import CoreConfig, PathConfig, TaskConfig
+    from pipeline.runtime.core.config import CoreConfig
     from pipeline.runtime.core.events import Event
 
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Task:
-    """What a task has under way: frames admitted, and the one that waits."""
-
-    config: TaskConfig
-    chart: Chart
-    paths: tuple[PathConfig, ...]
-    active: int = 0
-    waiting: _Frame | None = None
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Frame:
-    """A frame of one task that is waiting or under way."""
-
-    task: _Task
-    offer: FrameOffered
-    paths: list[PathConfig]  # still without a fate
-    deadline_at_ns: int  # the earliest of its paths
-    stamps: dict[str, int]
-    way: Itinerary
-    timer: str
-    refs: dict[int, str] = field(default_factory=dict)
-    bytes: dict[int, int] = field(default_factory=dict)
-    nonce: int = 0  # 0: nothing was asked of a cloud
-    admitted: bool = False
-    answered: bool = False  # the result is ready and may wait for a credit of the consumer
-    bytes_up: int = 0
-    bytes_down: int = 0
-    modelled_ns: int = 0
-    overrun: bool = False
-    seen_cloud: bool = False
-
-    def bytes_after(self, step: int) -> int:
-        """Payload bytes that a step hands on: those of the steps it comes after."""
-        return sum([self.bytes.get(i, 0) for i in self.task.chart.route.steps[step].after])
+_REMEMBERED = 64  # frames per stream by which a second copy is known
 
 
 class VehicleCore:
     """Owns every decision of the vehicle; alone drops, alone settles.
 
-    Admission: a task has at most `in_flight` frames under way; one more waits, the newest, and what
-    it overtakes is dropped. A route that crosses a link takes a credit of the cloud at admission
-    and gets it back by a grant.
+    Admission: a task has at most `in_flight` frames without an answer; one more waits, the newest,
+    and what it overtakes is dropped. A route that crosses a link takes a credit of the cloud at
+    admission and gets it back by a grant. A frame may have a second route in the vehicle, its
+    hedge; the first valid answer is delivered and fixes the fate, a better one in time improves it.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -96,23 +72,23 @@ class VehicleCore:
         self._devices = DeviceScheduler(
             {d: n for d, n in config.slots.items() if config.sites.device_site[d] == self._site}
         )
-        self._tasks = {
-            name: _Task(
-                config=task,
-                chart=Chart.of(task.route, config.sites, self._site),
-                paths=tuple(path for path in config.paths if path.task == name),
-            )
-            for name, task in config.tasks.items()
-        }
-        self._by_stream: dict[str, list[_Task]] = {s: [] for s in config.streams}
+        self._admission = Admission(config)
+        self._breaker = self._admission.breaker
+        self._tasks = self._admission.tasks
+        self._by_stream: dict[str, list[TaskState]] = {s: [] for s in config.streams}
         for task in self._tasks.values():
             self._by_stream.setdefault(task.config.stream, []).append(task)
-        self._open: dict[tuple[str, int], _Frame] = {}
-        self._requests: dict[int, _Frame] = {}
-        self._pictures: dict[str, int] = {}  # how many tasks still need a picture
-        self._undelivered: deque[_Frame] = deque()
+        self._reservations = Reservations()
+        self._fusing = Fusing(config)
+        self._parts = {s: [p for p in config.parts if p.stream == s] for s in self._by_stream}
+        self._open: dict[tuple[str, int], Frame] = {}
+        self._requests: dict[int, tuple[Frame, Attempt]] = {}
+        self._pictures: dict[tuple[str, int], int] = {}  # how many tasks still need a picture
+        self._seen: dict[str, deque[int]] = {
+            stream: deque(maxlen=_REMEMBERED) for stream in self._by_stream
+        }
+        self._undelivered: deque[tuple[Frame, Attempt]] = deque()
         self._nonce = 0
-        self._cloud_credits = 0
         self._consumer_credits = config.consumer_credits
         self._streams_open = set(self._by_stream)
         self._stopped = False
@@ -126,10 +102,10 @@ class VehicleCore:
         """Return the commands to carry out, in order."""
         out: list[Command] = []
         match event:
-            case FrameOffered():
-                self._offered(event, at_ns, out)
             case JobDone():
                 self._done(event, at_ns, out)
+            case FrameOffered():
+                self._offered(event, at_ns, out)
             case MessageArrived():
                 self._arrived(event, at_ns, out)
             case TimerFired(timer=timer):
@@ -148,116 +124,225 @@ class VehicleCore:
                 self._stop(reason, at_ns, out)
             case _:
                 pass
-        self._note_when_drained(out)
+        if self._devices.expired:
+            self._expire(at_ns, out)
+        if not self._streams_open:
+            self._note_when_drained(out)
         return out
 
     # -- frames come in --------------------------------------------------------------------------
 
     def _offered(self, event: FrameOffered, at_ns: int, out: list[Command]) -> None:
-        takers: list[_Frame] = []
+        seen = self._seen.setdefault(event.stream, deque(maxlen=_REMEMBERED))
+        if event.frame in seen:
+            out.append(Note(reason="duplicate", detail=f"{event.stream}/{event.frame}"))
+            out += (Grant(peer=PLAYER, amount=1), Forget(refs=(event.ref,)))
+            return
+        seen.append(event.frame)
+        for part in self._parts.get(event.stream, ()):
+            if part.selects(event.frame):
+                self._fusing.offered(part.name, event.frame, event.stamp_ns)
+        takers: list[Frame] = []
         for task in self._by_stream.get(event.stream, ()):
-            paths = [path for path in task.paths if path.selects(event.frame)]
+            paths = [
+                Open(
+                    path,
+                    path.deadline_at_ns(event.scheduled_ns, event.speed_mm_s),
+                    event.scheduled_ns + path.horizon_ns,
+                )
+                for path in task.paths
+                if path.selects(event.frame)
+            ]
             if paths:
-                deadline_ns = min([path.deadline_ns for path in paths])
+                ends_ns = [opened.deadline_at_ns for opened in paths]
                 takers.append(
-                    _Frame(
+                    Frame(
                         task=task,
                         offer=event,
+                        came_ns=at_ns,
                         paths=paths,
-                        deadline_at_ns=event.scheduled_ns + deadline_ns,
-                        stamps={"source": at_ns},
-                        way=Itinerary(task.chart),
-                        timer=f"horizon/{task.config.name}/{event.frame}",
+                        deadline_at_ns=min(ends_ns),
+                        expires_at_ns=max(ends_ns),
                     )
                 )
         if not takers:
             out += (Grant(peer=PLAYER, amount=1), Forget(refs=(event.ref,)))
             return
-        self._pictures[event.ref] = len(takers)
+        reading = sum(not frame.task.fuses for frame in takers)
+        self._pictures[event.stream, event.frame] = reading
         for frame in takers:
-            self._open[frame.task.config.name, event.frame] = frame
+            self._open[frame.key] = frame
             if self._stopped:
                 self._settle(frame, "interrupted", "", at_ns, out)
                 continue
-            if self._may_admit(frame.task):
-                self._admit(frame, at_ns, out)
-            else:
-                self._wait(frame, at_ns, out)
+            if not frame.task.fuses:
+                self._admit_or_wait(frame, at_ns, out)
             if frame.paths:
                 self._set_horizon(frame, out)
-        out.append(Grant(peer=PLAYER, amount=1))  # the frame's own work comes first
+        if not self._config.grant_when_settled:
+            out.append(Grant(peer=PLAYER, amount=1))  # the frame's own work comes first
 
-    def _may_admit(self, task: _Task) -> bool:
-        free = task.active < task.config.in_flight
-        return free and (self._cloud_credits > 0 or not task.chart.crosses)
-
-    def _wait(self, frame: _Frame, at_ns: int, out: list[Command]) -> None:
-        overtaken, frame.task.waiting = frame.task.waiting, frame
-        if overtaken is not None:
-            self._settle(overtaken, "dropped", "overtaken", at_ns, out)
-
-    def _admit(self, frame: _Frame, at_ns: int, out: list[Command]) -> None:
-        frame.task.active += 1
-        frame.admitted = True
-        if at_ns > frame.stamps["source"]:
-            frame.stamps["admitted"] = at_ns
-        if frame.task.chart.crosses:
-            self._cloud_credits -= 1
-        self._dispatch(frame, frame.way.ready(), at_ns, out)
+    def _admit_or_wait(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
+        task = frame.task
+        admitted = self._admission.admit(task, at_ns)
+        if isinstance(admitted, Admitted):
+            self._admit(frame, admitted, at_ns, out)
+        elif admitted:
+            self._settle(frame, "dropped", admitted, at_ns, out)
+        else:
+            older, newer = task.waiting, frame
+            if older is not None and older.offer.frame > newer.offer.frame:
+                older, newer = newer, older  # a sensor's frames may come out of order
+            task.waiting = newer
+            if older is not None:
+                self._settle(older, "dropped", "overtaken", at_ns, out)
 
     def _admit_waiting(self, at_ns: int, out: list[Command]) -> None:
         for task in self._tasks.values():
             frame = task.waiting
-            if frame is None or not self._may_admit(task):
+            if frame is None:
+                continue
+            admitted = self._admission.admit(task, at_ns)
+            if not admitted:
                 continue
             task.waiting = None
-            last_ns = frame.offer.scheduled_ns + max([path.deadline_ns for path in frame.paths])
-            if at_ns + task.chart.predicted_ns > last_ns:  # no path's deadline can be met
+            if not isinstance(admitted, Admitted):
+                self._settle(frame, "dropped", admitted, at_ns, out)
+            elif at_ns + admitted.chart.predicted_ns > frame.expires_at_ns:
+                self._admission.give_back(task, admitted)  # no path's deadline can be met
                 self._settle(frame, "dropped", "expired", at_ns, out)
             else:
-                self._admit(frame, at_ns, out)
+                self._admit(frame, admitted, at_ns, out)
+
+    def _admit(self, frame: Frame, admitted: Admitted, at_ns: int, out: list[Command]) -> None:
+        frame.holds = True
+        frame.admitted_ns = at_ns
+        frame.planned = admitted.planned
+        frame.first = Attempt(admitted.chart, Itinerary(admitted.chart))
+        if admitted.note:
+            out.append(Note(reason=admitted.note))
+        if admitted.hedge is not None:
+            frame.hedge, frame.hedge_chart = admitted.hedge, admitted.hedge_chart
+            self._plan_hedge(frame, at_ns, out)
+        self._dispatch(frame, frame.first, frame.first.way.ready(), at_ns, out)
+        if frame.hedge is not None and frame.hedge.start == "at-once":
+            self._begin_hedge(frame, at_ns, out)
+
+    # -- hedging ---------------------------------------------------------------------------------
+
+    def _plan_hedge(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
+        """Set its timer, and make those earlier that would be in its way."""
+        config = frame.hedge
+        if config is None or config.start == "at-once":
+            return
+        starts = self._reservations.add(frame.key, config, frame.deadline_at_ns)
+        for key, start_ns in starts.items():
+            other = self._open.get(key)
+            if other is None or other.hedge is None:
+                continue
+            fires_ns = start_ns
+            if other.hedge.start == "after":
+                fires_ns = min(start_ns, other.offer.scheduled_ns + other.hedge.after_ns)
+            if other is frame or fires_ns < other.hedge_at_ns:
+                other.hedge_at_ns = fires_ns
+                timer = f"hedge/{other.task.config.name}/{other.offer.frame}"
+                out.append(SetTimer(timer=timer, at_ns=max(at_ns, fires_ns)))
+
+    def _begin_hedge(self, frame: Frame, at_ns: int, out: list[Command]) -> bool:
+        """Start the second route, if there is one that has not begun; returns whether it did."""
+        hedge, chart = frame.hedge, frame.hedge_chart
+        if hedge is None or chart is None or frame.answer is not None:
+            return False
+        self._drop_hedge(frame, out)
+        frame.second = Attempt(chart, Itinerary(chart))
+        mine = frozenset(chart.places)
+        steps = frame.second.way.take_over(
+            [i for i in frame.done if i in mine], [i for i in frame.submitted if i in mine]
+        )
+        out.append(Note(reason="hedged", detail=f"{frame.key[0]}/{frame.key[1]}"))
+        self._dispatch(frame, frame.second, steps, at_ns, out)
+        return True
+
+    def _drop_hedge(self, frame: Frame, out: list[Command]) -> None:
+        """The hedge's timer and its place on the device are needed no more."""
+        if frame.hedge is None:
+            return
+        if frame.hedge.start != "at-once":
+            self._reservations.remove(frame.key, frame.hedge)
+            out.append(CancelTimer(timer=f"hedge/{frame.key[0]}/{frame.key[1]}"))
+        frame.hedge = frame.hedge_chart = None
 
     # -- a frame goes its way --------------------------------------------------------------------
 
     def _dispatch(
-        self, frame: _Frame, steps: Iterable[int], at_ns: int, out: list[Command]
+        self,
+        frame: Frame,
+        attempt: Attempt,
+        steps: Iterable[int],
+        at_ns: int,
+        out: list[Command],
     ) -> None:
-        chart = frame.task.chart
+        chart = attempt.chart
+        drops = self._config.drops_expired and not frame.offer.warmup
         for index in steps:
-            step = chart.route.steps[index]
-            refs = tuple([frame.refs[i] for i in step.after]) or (frame.offer.ref,)
+            step = chart.steps[index]
             device = chart.devices[index]
             if device:
+                if index in frame.submitted:  # another attempt shares it
+                    continue
+                refs = tuple([frame.refs[i] for i in step.after])
+                refs = refs or frame.inputs or (frame.offer.ref,)
+                frame.submitted.add(index)
+                feasible = chart.predicted_ns <= frame.expires_at_ns - frame.offer.scheduled_ns
+                rest_ns = chart.rest_ns[index] if feasible else 0
                 out += self._devices.submit(
                     Job(frame.offer.frame, frame.task.config.name, index),
                     device,
                     deadline_at_ns=frame.deadline_at_ns,
                     inputs=refs,
+                    at_ns=at_ns,
+                    start_by_ns=frame.expires_at_ns - rest_ns if drops else NEVER_NS,
+                    lengths_ns=(step.latency_ns,),
                 )
             elif isinstance(step.step, Move):
-                self._send_work(frame, index, step.step.channel, refs, out)
+                self._send_work(frame, attempt, index, step.step.channel, at_ns, out)
             else:
-                frame.answered = True
-                self._undelivered.append(frame)
-                self._deliver_waiting(at_ns, out)
+                self._answer(frame, attempt, at_ns, out)
 
     def _send_work(
-        self, frame: _Frame, index: int, channel: str, refs: tuple[str, ...], out: list[Command]
+        self,
+        frame: Frame,
+        attempt: Attempt,
+        index: int,
+        channel: str,
+        at_ns: int,
+        out: list[Command],
     ) -> None:
         self._nonce += 1
-        frame.nonce = self._nonce
-        self._requests[frame.nonce] = frame
+        attempt.nonce, attempt.sent_ns = self._nonce, at_ns
+        self._requests[attempt.nonce] = (frame, attempt)
+        self._breaker.asked(at_ns)
         sent_bytes = frame.bytes_after(index)
-        frame.bytes_up += sent_bytes
-        message = self._message(frame, "work", index)
-        out.append(Send(message=message, channel=channel, refs=refs, bytes=sent_bytes))
+        attempt.bytes_up += sent_bytes
+        refs = tuple([frame.refs[i] for i in attempt.chart.steps[index].after])
+        message = self._message(frame, attempt, "work", index)
+        out.append(
+            Send(
+                message=message, channel=channel, refs=refs or (frame.offer.ref,), bytes=sent_bytes
+            )
+        )
+        if not frame.awaited and (frame.hedge or frame.second or self._config.breaker):
+            frame.awaited = True
+            timer = f"deadline/{frame.key[0]}/{frame.key[1]}"
+            out.append(SetTimer(timer=timer, at_ns=frame.expires_at_ns))
 
-    def _message(self, frame: _Frame, kind: MessageKind, step: int) -> Message:
-        offer, route = frame.offer, frame.task.chart.route
+    def _message(self, frame: Frame, attempt: Attempt, kind: MessageKind, step: int) -> Message:
+        offer, route = frame.offer, attempt.chart.route
+        result = kind == "result"
         return Message(
             kind=kind,
             epoch=self._config.epoch,
-            nonce=frame.nonce,
+            nonce=attempt.nonce,
             task=frame.task.config.name,
             stream=offer.stream,
             frame=offer.frame,
@@ -267,162 +352,347 @@ class VehicleCore:
             step=step,
             scheduled_ns=offer.scheduled_ns,
             deadline_at_ns=frame.deadline_at_ns,
+            expires_at_ns=frame.expires_at_ns,
             warmup=offer.warmup,
-            paths=tuple([path.name for path in frame.paths]) if kind == "result" else (),
+            paths=tuple([opened.path.name for opened in frame.paths]) if result else (),
+            improves=result and attempt is not frame.answer,
         )
 
     def _done(self, event: JobDone, at_ns: int, out: list[Command]) -> None:
         for job, output in zip(event.jobs, event.outputs, strict=True):
-            out += self._devices.over(job)
+            out += self._devices.over(job, at_ns)
             frame = self._open.get((job.task, job.frame))
             if frame is None:
                 out.append(Forget(refs=(output.ref,)))
                 continue
-            chart = frame.task.chart
-            waited = chart.waits[job.step]
-            if waited:
-                frame.stamps.setdefault(waited, event.began_ns)
-            frame.stamps[chart.route.steps[job.step].span] = event.ended_ns
-            frame.refs[job.step] = output.ref
-            frame.bytes[job.step] = output.bytes
-            frame.modelled_ns += event.modelled_ns
-            frame.overrun |= event.overrun
-            self._dispatch(frame, frame.way.finish(job.step), at_ns, out)
+            step = job.step
+            frame.done[step] = Done(
+                event.began_ns, event.ended_ns, event.modelled_ns, event.overrun
+            )
+            frame.refs[step] = output.ref
+            frame.bytes[step] = output.bytes
+            for attempt in frame.attempts:
+                if step in attempt.chart.places:
+                    self._dispatch(frame, attempt, attempt.way.finish(step), at_ns, out)
 
     def _arrived(self, event: MessageArrived, at_ns: int, out: list[Command]) -> None:
         message = event.message
-        frame = self._requests.get(message.nonce)
-        if frame is None or not self._answers(message, frame):
+        frame, attempt = self._requests.get(message.nonce, (None, None))
+        if frame is None or attempt is None or not self._answers(message, frame, attempt):
             out.append(Note(reason="stale", detail=f"{message.task}/{message.frame}"))
             out.append(Forget(refs=(event.ref,)))
             return
         if message.kind == "refusal":
             out.append(Note(reason="refused", detail=message.reason))
             out.append(Forget(refs=(event.ref,)))
-            self._settle(frame, "dropped", "refused", at_ns, out)
+            self._breaker.given_back()
+            self._lost(frame, attempt, "dropped", "refused", at_ns, out)
             return
-        frame.seen_cloud = True
-        there = frame.task.chart.spans_elsewhere
-        frame.stamps.update({span: stamp_ns for span, stamp_ns in message.stamps if span in there})
-        frame.stamps["downlink_wait"] = event.crossing.began_ns
-        frame.stamps["downlink"] = at_ns
-        frame.modelled_ns += message.modelled_ns + event.crossing.modelled_ns
-        frame.overrun |= message.overrun
-        frame.bytes_down += event.bytes
+        attempt.seen_cloud = True
+        there = attempt.chart.spans_elsewhere
+        attempt.elsewhere.update({s: stamp_ns for s, stamp_ns in message.stamps if s in there})
+        attempt.elsewhere["downlink_wait"] = event.crossing.began_ns
+        attempt.elsewhere["downlink"] = at_ns
+        attempt.modelled_ns += message.modelled_ns + event.crossing.modelled_ns
+        attempt.overrun |= message.overrun
+        attempt.bytes_down += event.bytes
+        if at_ns <= frame.expires_at_ns and self._breaker.answered():
+            out.append(Note(reason="breaker-closed"))
+        self._admission.learn(frame.task, attempt, out)
         frame.refs[message.step] = event.ref
         frame.bytes[message.step] = event.bytes
-        self._dispatch(frame, frame.way.arrive(message.step), at_ns, out)
+        self._dispatch(frame, attempt, attempt.way.arrive(message.step), at_ns, out)
 
-    def _answers(self, message: Message, frame: _Frame) -> bool:
+    def _answers(self, message: Message, frame: Frame, attempt: Attempt) -> bool:
         """Whether a message is the one that an open request still waits for."""
-        chart = frame.task.chart
+        route = attempt.chart.route
         return (
             message.epoch == self._config.epoch
             and message.task == frame.task.config.name
             and message.frame == frame.offer.frame
-            and message.route == chart.route.id
-            and message.model == chart.route.model
-            and not frame.seen_cloud
+            and message.route == route.id
+            and message.model == route.model
+            and not attempt.seen_cloud
+            and not attempt.dead
             and (
                 message.kind == "refusal"
-                or (message.kind == "answer" and message.step in chart.entries)
+                or (message.kind == "answer" and message.step in attempt.chart.entries)
             )
         )
 
+    # -- answers ---------------------------------------------------------------------------------
+
+    def _answer(self, frame: Frame, attempt: Attempt, at_ns: int, out: list[Command]) -> None:
+        """An attempt has its result: the first is delivered, a better one in time as well."""
+        if frame.answer is None:
+            frame.answer = attempt
+            self._drop_hedge(frame, out)
+            if attempt is frame.first and frame.second is not None:
+                self._abandon(frame, frame.second, out)
+            if self._config.parts:
+                self._hand_over(frame, attempt, at_ns, out)
+                if not frame.paths:
+                    return
+        elif not attempt.seen_cloud or at_ns > frame.expires_at_ns:
+            return
+        self._undelivered.append((frame, attempt))
+        self._deliver_waiting(at_ns, out)
+
+    def _abandon(self, frame: Frame, attempt: Attempt, out: list[Command]) -> None:
+        """Take an attempt's own waiting jobs back; what runs goes on, and nothing comes of it."""
+        attempt.dead = True
+        kept = {i for other in frame.attempts for i in other.chart.places}
+        for index in frame.submitted - frame.done.keys() - kept:
+            job = Job(frame.offer.frame, frame.task.config.name, index)
+            self._devices.withdraw_job(job)
+        out.append(Note(reason="hedge-not-needed"))
+
     def _deliver_waiting(self, at_ns: int, out: list[Command]) -> None:
         while self._undelivered and self._consumer_credits > 0:
-            frame = self._undelivered.popleft()
+            frame, attempt = self._undelivered.popleft()
             self._consumer_credits -= 1
-            last = len(frame.task.chart.route.steps) - 1
-            refs = tuple([frame.refs[i] for i in frame.task.chart.route.steps[last].after])
-            message = self._message(frame, "result", last)
+            last = attempt.chart.last
+            refs = tuple([frame.refs[i] for i in attempt.chart.steps[last].after])
+            message = self._message(frame, attempt, "result", last)
             sent_bytes = frame.bytes_after(last)
             out.append(Send(message=message, channel=CONSUMER, refs=refs, bytes=sent_bytes))
-            self._settle(frame, "cloud" if frame.seen_cloud else "edge", "", at_ns, out)
+            if attempt is not frame.answer:
+                frame.improved = True
+                self._settle_answered(frame, at_ns, out)
+                continue
+            frame.answered_ns = at_ns
+            first = frame.first
+            better = (
+                first is not None
+                and first is not attempt
+                and not first.dead
+                and first.nonce
+                and at_ns < frame.expires_at_ns
+            )
+            if better:  # the cloud may still improve it; the place in flight is free
+                self._free_place(frame, at_ns, out)
+            else:
+                self._settle_answered(frame, at_ns, out)
+
+    def _settle_answered(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
+        answer = frame.answer
+        fate: Fate = "cloud" if answer is not None and answer.seen_cloud else "edge"
+        self._settle(frame, fate, "", at_ns, out)
+
+    def _lost(
+        self, frame: Frame, attempt: Attempt, fate: Fate, cause: str, at_ns: int, out: list[Command]
+    ) -> None:
+        """Nothing will come of an attempt: the hedge begins, or the frame ends with this fate."""
+        attempt.dead = True
+        if frame.answer is not None:
+            if frame.answered_ns:
+                self._settle_answered(frame, at_ns, out)
+        elif not self._begin_hedge(frame, at_ns, out) and not frame.attempts:
+            self._settle(frame, fate, cause, at_ns, out)
+
+    # -- paths from several sensors --------------------------------------------------------------
+
+    def _hand_over(self, frame: Frame, attempt: Attempt, at_ns: int, out: list[Command]) -> None:
+        """An answered frame is a part of fused paths: they keep its result."""
+        parts = [opened for opened in frame.paths if opened.path.part_of]
+        if not parts:
+            return
+        (source,) = attempt.chart.steps[attempt.chart.last].after
+        ref = frame.refs[source]
+        modelled_ns, overrun = account_of(frame, attempt)
+        frame.kept.add(ref)
+        planned = frame.planned
+        part = Part(
+            ref=ref,
+            fate="cloud" if attempt.seen_cloud else "edge",
+            cause="",
+            at_ns=at_ns,
+            cloud=attempt.seen_cloud,
+            fallback=planned is not None and planned.route.id != attempt.chart.route.id,
+            stamps=stamps_of(frame, attempt),
+            modelled_ns=modelled_ns,
+            bytes_up=0 if frame.first is None else frame.first.bytes_up,
+            bytes_down=0 if frame.first is None else frame.first.bytes_down,
+            overrun=overrun,
+        )
+        for opened in parts:
+            frame.paths.remove(opened)
+            self._part_over(frame, opened, part, at_ns, out)
+        if not frame.paths:
+            self._close(frame, at_ns, out)
+
+    def _part_over(
+        self, frame: Frame, opened: Open, part: Part, at_ns: int, out: list[Command]
+    ) -> None:
+        """A part has its result or its fate; sets that wait for it are looked at."""
+        dropped = self._fusing.over(opened.path.name, frame.offer.frame, part)
+        if dropped:
+            out.append(Forget(refs=tuple(dropped)))
+        path = opened.path.part_of
+        for waiting in [f for f in self._open.values() if f.task.fuses == path]:
+            self._try_fuse(waiting, at_ns, out)
+
+    def _try_fuse(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
+        """Begin to fuse a set, give it up, or set the timer at which it is looked at again."""
+        if frame.first is not None:
+            return
+        path = frame.task.fuses
+        found = self._fusing.look(path, frame.offer.frame, frame.offer.stamp_ns, at_ns)
+        match found:
+            case Lost(fate=fate, cause=cause):
+                self._settle(frame, fate, cause, at_ns, out)
+            case Waiting(until_ns=until_ns) if until_ns >= 0:
+                timer = f"fuse/{frame.key[0]}/{frame.key[1]}"
+                out.append(SetTimer(timer=timer, at_ns=until_ns))
+            case Complete(parts=parts, partial=partial):
+                self._fuse(frame, parts, at_ns, out, partial=partial)
+            case _:
+                pass
+
+    def _fuse(
+        self,
+        frame: Frame,
+        parts: tuple[Part, ...],
+        at_ns: int,
+        out: list[Command],
+        *,
+        partial: bool,
+    ) -> None:
+        chart = frame.task.courses[0].chart
+        attempt = frame.first = Attempt(chart, Itinerary(chart))
+        frame.planned, frame.partial = chart, partial
+        frame.inputs = tuple(part.ref for part in parts)
+        attempt.elsewhere = {**parts[0].stamps, "fuse_wait": at_ns}
+        attempt.modelled_ns = parts[0].modelled_ns
+        attempt.overrun = any(part.overrun for part in parts)
+        attempt.bytes_up = sum(part.bytes_up for part in parts)
+        attempt.bytes_down = sum(part.bytes_down for part in parts)
+        fallback = any(part.fallback for part in parts)
+        attempt.seen_cloud = not fallback and any(part.cloud for part in parts)
+        self._dispatch(frame, attempt, attempt.way.ready(), at_ns, out)
 
     # -- a frame ends ----------------------------------------------------------------------------
 
     def _settle(
         self,
-        frame: _Frame,
+        frame: Frame,
         fate: Fate,
         cause: str,
         at_ns: int,
         out: list[Command],
-        paths: Sequence[PathConfig] | None = None,
+        paths: Sequence[Open] | None = None,
     ) -> None:
         """Give paths of a frame their fate, all of them unless said; the last one closes it."""
-        delivered = fate in ("cloud", "edge")
-        offer, route = frame.offer, frame.task.chart.route
-        for path in tuple(frame.paths if paths is None else paths):
-            frame.paths.remove(path)
-            if offer.warmup:
-                continue
-            deadline_at_ns = offer.scheduled_ns + path.deadline_ns
-            row = Row(
-                path=path.name,
-                frame=offer.frame,
-                content=offer.content,
-                scheduled_ns=offer.scheduled_ns,
-                deadline_at_ns=deadline_at_ns,
-                fate="late" if delivered and at_ns > deadline_at_ns else fate,
-                cause=cause,
-                route_planned=route.id,
-                route_delivered=route.id if delivered else "",
-                variant=route.variant if delivered else "",
-                stamps=dict(frame.stamps),
-                modelled_ns=frame.modelled_ns,
-                bytes_up=frame.bytes_up,
-                bytes_down=frame.bytes_down,
-                overrun=frame.overrun,
-            )
-            out.append(Settle(row=row))
+        for opened in tuple(frame.paths if paths is None else paths):
+            frame.paths.remove(opened)
+            if opened.path.part_of:
+                self._part_over(frame, opened, Part("", fate, cause, at_ns), at_ns, out)
+            elif not frame.offer.warmup:
+                out.append(Settle(row=row_of(frame, opened, fate, cause)))
         if not frame.paths:
             self._close(frame, at_ns, out)
 
-    def _close(self, frame: _Frame, at_ns: int, out: list[Command]) -> None:
+    def _close(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
         task, offer = frame.task, frame.offer
-        if self._open.pop((task.config.name, offer.frame), None) is None:
+        if self._open.pop(frame.key, None) is None:
             return
-        out.append(CancelTimer(timer=frame.timer))
-        refs = list(frame.refs.values())
-        self._pictures[offer.ref] -= 1
-        if self._pictures[offer.ref] == 0:
-            del self._pictures[offer.ref]
-            refs.append(offer.ref)
-        self._requests.pop(frame.nonce, None)
-        if frame in self._undelivered:
-            self._undelivered.remove(frame)
+        self._drop_hedge(frame, out)
+        name = f"{task.config.name}/{offer.frame}"
+        out.append(CancelTimer(timer=f"horizon/{name}"))
+        if frame.awaited:
+            out.append(CancelTimer(timer=f"deadline/{name}"))
+        refs = [ref for ref in frame.refs.values() if ref not in frame.kept]
+        if task.fuses:
+            refs += self._fusing.forget_anchor(task.fuses, offer.frame)
+            out.append(CancelTimer(timer=f"fuse/{name}"))
+        else:
+            refs += self._give_picture_up(offer, out)
+        for attempt in (frame.first, frame.second):
+            if attempt is not None:
+                self._requests.pop(attempt.nonce, None)
+        if self._undelivered:
+            self._undelivered = deque(item for item in self._undelivered if item[0] is not frame)
         if task.waiting is frame:
             task.waiting = None
-        if frame.admitted:
+        if frame.submitted - frame.done.keys():
             self._devices.withdraw(task.config.name, offer.frame)
-            task.active -= 1
-            if task.chart.crosses and frame.nonce == 0:
-                self._cloud_credits += 1  # taken at admission and never used
         out.append(Forget(refs=tuple(refs)))
+        self._free_place(frame, at_ns, out)
+
+    def _give_picture_up(self, offer: FrameOffered, out: list[Command]) -> list[str]:
+        """A task is through with a picture; its ref, where it was the last one."""
+        picture = (offer.stream, offer.frame)
+        self._pictures[picture] -= 1
+        if self._pictures[picture]:
+            return []
+        del self._pictures[picture]
+        if self._config.grant_when_settled:
+            out.append(Grant(peer=PLAYER, amount=1))
+        return [offer.ref]
+
+    def _free_place(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
+        if frame.holds:
+            frame.holds = False
+            first = frame.first
+            unused = first is not None and first.chart.crosses and not first.nonce
+            self._admission.release(frame.task, unused=unused)
         if not self._stopped:
             self._admit_waiting(at_ns, out)
 
-    def _set_horizon(self, frame: _Frame, out: list[Command]) -> None:
-        at_ns = frame.offer.scheduled_ns + min([path.horizon_ns for path in frame.paths])
-        out.append(SetTimer(timer=frame.timer, at_ns=at_ns))
+    def _set_horizon(self, frame: Frame, out: list[Command]) -> None:
+        at_ns = min([opened.horizon_at_ns for opened in frame.paths])
+        out.append(SetTimer(timer=f"horizon/{frame.key[0]}/{frame.key[1]}", at_ns=at_ns))
 
     def _timer(self, timer: str, at_ns: int, out: list[Command]) -> None:
         kind, _, rest = timer.partition("/")
         task, _, number = rest.rpartition("/")
-        frame = self._open.get((task, int(number))) if kind == "horizon" else None
+        frame = self._open.get((task, int(number))) if task else None
         if frame is None:
             return
-        due = [p for p in frame.paths if frame.offer.scheduled_ns + p.horizon_ns <= at_ns]
-        if not frame.admitted:
+        match kind:
+            case "hedge":
+                self._begin_hedge(frame, at_ns, out)
+            case "deadline":
+                self._deadline(frame, at_ns, out)
+            case "fuse":
+                self._try_fuse(frame, at_ns, out)
+            case "horizon":
+                self._horizon(frame, at_ns, out)
+            case _:
+                pass
+
+    def _deadline(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
+        """The frame's last deadline has passed."""
+        for attempt in (frame.first, frame.second):
+            if attempt is not None and attempt.nonce and not attempt.seen_cloud:
+                self._admission.missed(frame.task, attempt, at_ns, out)
+        if frame.answered_ns:
+            self._settle_answered(frame, at_ns, out)
+
+    def _horizon(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
+        due = [opened for opened in frame.paths if opened.horizon_at_ns <= at_ns]
+        if frame.answered_ns:
+            self._settle_answered(frame, at_ns, out)
+        elif frame.first is None and not frame.task.fuses:
             self._settle(frame, "dropped", "expired", at_ns, out, due)
-        elif frame.nonce or frame.answered:
+        elif frame.answer is not None or (frame.first is not None and frame.first.nonce):
             self._settle(frame, "late", "no-answer", at_ns, out, due)
         else:
             self._settle(frame, "failed", "no-answer", at_ns, out, due)
         if frame.paths:
             self._set_horizon(frame, out)
+
+    def _expire(self, at_ns: int, out: list[Command]) -> None:
+        """Jobs whose latest useful start has passed are never started."""
+        while self._devices.expired:
+            job = self._devices.expired.pop()
+            frame = self._open.get((job.task, job.frame))
+            if frame is None:
+                continue
+            frame.submitted.discard(job.step)  # a hedge that needs it has to ask for it again
+            for attempt in frame.attempts:
+                if job.step in attempt.chart.places:
+                    self._lost(frame, attempt, "dropped", "expired", at_ns, out)
 
     # -- the rest of the world -------------------------------------------------------------------
 
@@ -431,7 +701,7 @@ class VehicleCore:
             self._consumer_credits += amount
             self._deliver_waiting(at_ns, out)
         elif peer == self._config.sites.cloud:
-            self._cloud_credits += amount
+            self._admission.cloud_credits += amount
         if not self._stopped:
             self._admit_waiting(at_ns, out)
 
@@ -440,35 +710,45 @@ class VehicleCore:
             frame = self._open.get((job.task, job.frame))
             if frame is not None:
                 out.append(Note(reason="job-failed", detail=event.reason))
-                self._settle(frame, "failed", "job", at_ns, out)
-            out += self._devices.over(job)  # last, so that no job of the frame follows
+                for attempt in frame.attempts:
+                    if job.step in attempt.chart.places:
+                        self._lost(frame, attempt, "failed", "job", at_ns, out)
+            out += self._devices.over(job, at_ns)  # last, so that no job of the frame follows
 
     def _send_refused(self, event: SendRefused, at_ns: int, out: list[Command]) -> None:
         out.append(Note(reason="send-refused", detail=event.reason))
         if event.message.kind != "work":
             self._credit(CONSUMER, 1, at_ns, out)
             return
-        frame = self._requests.get(event.message.nonce)
-        if frame is not None:
-            self._settle(frame, "failed", "send-refused", at_ns, out)
+        frame, attempt = self._requests.get(event.message.nonce, (None, None))
+        if frame is not None and attempt is not None:
+            if self._breaker.failed(at_ns):
+                out.append(Note(reason="breaker-open"))
+            self._lost(frame, attempt, "failed", "send-refused", at_ns, out)
         self._credit(self._config.sites.cloud, 1, at_ns, out)
 
     def _gone(self, peer: str, at_ns: int, out: list[Command]) -> None:
         out.append(Note(reason="peer-gone", detail=peer))
         if peer != self._config.sites.cloud:
             return
+        if self._breaker.trip(at_ns):
+            out.append(Note(reason="breaker-open"))
         for frame in list(self._open.values()):
-            if frame.nonce and not frame.seen_cloud:
-                self._settle(frame, "failed", "cloud-gone", at_ns, out)
+            for attempt in frame.attempts:
+                if attempt.nonce and not attempt.seen_cloud:
+                    self._lost(frame, attempt, "failed", "cloud-gone", at_ns, out)
 
     def _stop(self, reason: str, at_ns: int, out: list[Command]) -> None:
         self._stopped = True
         self._streams_open.clear()
         out.append(Note(reason="stopped", detail=reason))
         for frame in list(self._open.values()):
-            self._settle(frame, "interrupted", "", at_ns, out)
+            if frame.answered_ns:
+                self._settle_answered(frame, at_ns, out)
+            else:
+                self._settle(frame, "interrupted", "", at_ns, out)
 
     def _note_when_drained(self, out: list[Command]) -> None:
-        if not self._drained and not self._streams_open and not self._open:
+        if not self._drained and not self._open:
             self._drained = True
             out.append(Note(reason="drained"))

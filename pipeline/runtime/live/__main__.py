@@ -21,7 +21,8 @@ from pipeline.runtime.live.config import RELAY, SUPERVISOR, read_config
 from pipeline.runtime.live.devices import EmulatedDevice, HostWorker, RealDevice
 from pipeline.runtime.live.holds import HoldTimer
 from pipeline.runtime.live.node import Node
-from pipeline.runtime.live.player import Player, Prefetcher, schedule_for
+from pipeline.runtime.live.player import Player
+from pipeline.runtime.live.prefetching import Prefetcher
 from pipeline.runtime.live.relay import Relay
 from pipeline.runtime.stages import Stages
 from pipeline.runtime.timing import Timing
@@ -81,9 +82,9 @@ def _play(
     config: NodeConfig, sockets: Sockets, supervisor: Channel, wakeup: Wakeup, clock: Clock
 ) -> None:
     vehicle = sockets.channel(PLAYER, connect=config.endpoints["player-vehicle"])
-    schedule = schedule_for(config)
-    prefetcher = Prefetcher(config, schedule)
-    while not prefetcher.filled(len(schedule)):
+    schedule = config.spec.timetable.frames()
+    prefetcher = Prefetcher(config.spec.drive, schedule)
+    while not prefetcher.filled():
         clock.sleep_until_ns(clock.now_ns() + 5_000_000)
     run_clock = _await_start(config, supervisor, wakeup, clock)
     channels = {SUPERVISOR: supervisor, config.spec.core.sites.vehicle: vehicle}
@@ -181,7 +182,7 @@ def _executors(
     now_ns: Callable[[], int],
 ) -> dict[str, Executor]:
     spec = config.spec
-    timing = Timing(seed=spec.seed, quantiles=spec.quantiles, hops=spec.hops)
+    timing = Timing(seed=spec.seed, quantiles=spec.quantiles, hops=spec.hops, slowed=spec.slowed)
     host = spec.core.sites.host[config.role]
     executors: dict[str, Executor] = {host: HostWorker(host, stages, post, now_ns)}
     for name, device in spec.devices.items():

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.timing import Timing
 
     Array = NDArray[np.generic[object]]
+    _Item = tuple[tuple[Job, ...], Sequence[Sequence[Value]]]
 
 
 _HELD_BYTES = 2 << 30  # of results that a device keeps in memory; beyond, they come from disk
@@ -36,12 +37,12 @@ _HELD_BYTES = 2 << 30  # of results that a device keeps in memory; beyond, they 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How a job ended.
+    """How jobs ended that ran together.
 
     Attributes:
-        job: Which.
-        device: Device that ran it.
-        value: What it made; None when it failed.
+        jobs: Which, run together.
+        device: Device that ran them.
+        values: What each of them made; None when they failed.
         began_ns: Run time at which it began.
         ended_ns: Run time at which it ended.
         modelled_ns: How much of that was modelled.
@@ -50,9 +51,9 @@ class Finished:
         failure: Why it failed, or None.
     """
 
-    job: Job
+    jobs: tuple[Job, ...]
     device: str
-    value: Value | None
+    values: tuple[Value, ...] | None
     began_ns: int
     ended_ns: int
     modelled_ns: int = 0
@@ -64,8 +65,8 @@ class Finished:
 class Executor(Protocol):
     """Runs jobs of one device; never blocks the caller."""
 
-    def start(self, job: Job, inputs: Sequence[Value]) -> None:
-        """Begin a job; its end is posted to the node."""
+    def start(self, jobs: tuple[Job, ...], inputs: Sequence[Sequence[Value]]) -> None:
+        """Begin jobs together, each with its inputs; their end is posted to the node."""
 
     def close(self) -> None:
         """Release threads and backends."""
@@ -82,13 +83,13 @@ class HostWorker:
         now_ns: Callable[[], int],
     ) -> None:
         self._device, self._stages, self._post, self._now_ns = device, stages, post, now_ns
-        self._queue: queue.SimpleQueue[tuple[Job, Sequence[Value]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=device, daemon=True)
         self._thread.start()
 
-    def start(self, job: Job, inputs: Sequence[Value]) -> None:
-        """Queue a stage."""
-        self._queue.put((job, inputs))
+    def start(self, jobs: tuple[Job, ...], inputs: Sequence[Sequence[Value]]) -> None:
+        """Queue stages."""
+        self._queue.put((jobs, inputs))
 
     def close(self) -> None:
         """Let the stage under way end, and no other begin."""
@@ -97,18 +98,23 @@ class HostWorker:
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
-            job, inputs = item
+            jobs, inputs = item
             began_ns = self._now_ns()
-            value, failure = None, None
+            values, failure = None, None
             try:
-                value = self._stages.run(job.task, job.step, inputs)
+                values = tuple(
+                    [
+                        self._stages.run(job.task, job.step, read)
+                        for job, read in zip(jobs, inputs, strict=True)
+                    ]
+                )
             except PipelineError as err:
                 failure = str(err)
             self._post(
                 Finished(
-                    job=job,
+                    jobs=jobs,
                     device=self._device,
-                    value=value,
+                    values=values,
                     began_ns=began_ns,
                     ended_ns=self._now_ns(),
                     failure=failure,
@@ -140,17 +146,24 @@ class EmulatedDevice:
         self._cache = ResultCache(Path(spec.cache))
         self._computer = Computer(spec.segments, self._cache, now_ns)
         self._held = self._load(ready)
-        self._queue: queue.SimpleQueue[tuple[Job, Sequence[Value], int, int] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[tuple[_Item, int, int] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name=device, daemon=True)
         self._thread.start()
 
-    def start(self, job: Job, inputs: Sequence[Value]) -> None:
-        """Begin a job now; it ends when its modelled time is over."""
+    def start(self, jobs: tuple[Job, ...], inputs: Sequence[Sequence[Value]]) -> None:
+        """Begin jobs now; they end when their modelled time is over."""
+        job = jobs[0]
         step = self._stages.step(job.task, job.step)
-        price_ns = self._timing.job_ns(step, task=job.task, index=job.step, frame=job.frame)
-        self._queue.put((job, inputs, self._now_ns(), price_ns))
+        began_ns = self._now_ns()
+        price_ns = self._timing.job_ns(
+            step,
+            task=job.task,
+            index=job.step,
+            frame=job.frame,
+            batch=len(jobs),
+            at_ns=began_ns,
+        )
+        self._queue.put(((jobs, inputs), began_ns, price_ns))
 
     def close(self) -> None:
         """End the thread."""
@@ -160,14 +173,16 @@ class EmulatedDevice:
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
-            job, inputs, began_ns, price_ns = item
-            value, overrun, failure = None, False, None
+            (jobs, inputs), began_ns, price_ns = item
+            values, overrun, failure = None, False, None
             try:
-                value, overrun = self._fetch(job, inputs)
+                found = [self._fetch(*each) for each in zip(jobs, inputs, strict=True)]
+                values = tuple([value for value, _ in found])
+                overrun = any(missed for _, missed in found)
             except (PipelineError, AcceleratorError, OSError) as err:
                 failure = str(err)
             release = partial(
-                self._release, job, value, began_ns, price_ns, overrun=overrun, failure=failure
+                self._release, jobs, values, began_ns, price_ns, overrun=overrun, failure=failure
             )
             self._hold.at(began_ns + price_ns, release)
 
@@ -196,8 +211,8 @@ class EmulatedDevice:
 
     def _release(
         self,
-        job: Job,
-        value: Value | None,
+        jobs: tuple[Job, ...],
+        values: tuple[Value, ...] | None,
         began_ns: int,
         price_ns: int,
         *,
@@ -207,9 +222,9 @@ class EmulatedDevice:
         ended_ns = self._now_ns()
         self._post(
             Finished(
-                job=job,
+                jobs=jobs,
                 device=self._device,
-                value=value,
+                values=values,
                 began_ns=began_ns,
                 ended_ns=ended_ns,
                 modelled_ns=price_ns,
@@ -240,21 +255,22 @@ class RealDevice:
             backend.load(Path(segment.artefact))
             self._backends[segment.name] = backend
 
-    def start(self, job: Job, inputs: Sequence[Value]) -> None:
-        """Submit a segment."""
+    def start(self, jobs: tuple[Job, ...], inputs: Sequence[Sequence[Value]]) -> None:
+        """Submit a segment; a real device runs no batches."""
+        (job,), (read,) = jobs, inputs
         segment = self._stages.segment_of(job.task, job.step)
 
         def done(completion: Completion) -> None:
-            value: Value | None = None
+            values: tuple[Value, ...] | None = None
             if completion.outputs is not None:
                 names = self._spec.segments[segment].outputs
                 outputs: Mapping[str, Array] = dict(zip(names, completion.outputs, strict=True))
-                value = self._stages.segment_value(segment, inputs, outputs)
+                values = (self._stages.segment_value(segment, read, outputs),)
             self._post(
                 Finished(
-                    job=job,
+                    jobs=jobs,
                     device=self._device,
-                    value=value,
+                    values=values,
                     began_ns=completion.began_ns,
                     ended_ns=completion.ended_ns,
                     failure=completion.failure,
@@ -262,15 +278,15 @@ class RealDevice:
             )
 
         try:
-            tensors = self._stages.segment_inputs(segment, inputs)
+            tensors = self._stages.segment_inputs(segment, read)
             self._backends[segment].submit(tensors, on_done=done)
         except (AcceleratorError, KeyError) as err:
             now_ns = self._now_ns()
             self._post(
                 Finished(
-                    job=job,
+                    jobs=jobs,
                     device=self._device,
-                    value=None,
+                    values=None,
                     began_ns=now_ns,
                     ended_ns=now_ns,
                     failure=str(err),

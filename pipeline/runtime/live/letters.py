@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.transport.header import Kind
     from pipeline.transport.wire import Received
 
-_MODELLED, _OVERRUN = "modelled_ns", "overrun"
+_MODELLED, _OVERRUN, _IMPROVES = "modelled_ns", "overrun", "improves"
 _PICTURE, _JSON = "picture", "json"
 
 
@@ -41,6 +41,7 @@ def letter(
         "content": message.content,
         "scheduled_ns": message.scheduled_ns,
         "deadline_at_ns": message.deadline_at_ns,
+        "expires_at_ns": message.expires_at_ns,
         "sent_ns": sent_ns,
         "step": message.step,
     }
@@ -49,10 +50,11 @@ def letter(
         fields["reason"] = message.reason[:200]
     if message.stamps:
         fields["stamps"] = message.stamps
-    if message.modelled_ns or message.overrun:
+    if message.modelled_ns or message.overrun or message.improves:
         fields["figures"] = (
             (_MODELLED, message.modelled_ns),
             (_OVERRUN, int(message.overrun)),
+            (_IMPROVES, int(message.improves)),
         )
     if message.paths:
         fields["paths"] = message.paths
@@ -80,12 +82,14 @@ def message_of(header: Header) -> Message:
         step=header.step,
         scheduled_ns=header.scheduled_ns,
         deadline_at_ns=header.deadline_at_ns,
+        expires_at_ns=header.expires_at_ns,
         warmup=header.warmup,
         paths=header.paths,
         reason=header.reason,
         stamps=header.stamps,
         modelled_ns=figures.get(_MODELLED, 0),
         overrun=bool(figures.get(_OVERRUN, 0)),
+        improves=bool(figures.get(_IMPROVES, 0)),
     )
 
 

@@ -21,8 +21,10 @@ from pipeline.runtime.core.commands import (
     Settle,
     Start,
 )
+from pipeline.runtime.core.config import PLAYER
 from pipeline.runtime.core.events import (
     CreditGranted,
+    FaultMarked,
     FrameOffered,
     JobDone,
     JobFailed,
@@ -172,7 +174,11 @@ class Node:
                     ref=self._keep(value_of(received)),
                     bytes=received.bytes,
                     warmup=header.warmup,
+                    stamp_ns=header.stamp_ns,
+                    speed_mm_s=header.speed_mm_s,
                 )
+            case "note" if self._peers[id(channel)] == PLAYER:
+                return FaultMarked(what=header.reason)
             case "work" | "answer" | "refusal" | "result":
                 value = value_of(received)
                 return MessageArrived(
@@ -197,8 +203,8 @@ class Node:
 
     def _complete(self, finished: Finished) -> None:
         now_ns = self._clock.now_ns()
-        jobs = (finished.job,)
-        if finished.value is None:
+        jobs = finished.jobs
+        if finished.values is None:
             failed = JobFailed(
                 jobs=jobs, device=finished.device, reason=(finished.failure or "failed")[:200]
             )
@@ -206,13 +212,16 @@ class Node:
             return
         if finished.modelled_ns:
             self._holds_late_ns.append(finished.late_ns)
-        size = finished.value.bytes if isinstance(finished.value, Packed) else 0
+        outputs = [
+            Output(ref=self._keep(v), bytes=v.bytes if isinstance(v, Packed) else 0)
+            for v in finished.values
+        ]
         done = JobDone(
             jobs=jobs,
             device=finished.device,
             began_ns=finished.began_ns,
             ended_ns=finished.ended_ns,
-            outputs=(Output(ref=self._keep(finished.value), bytes=size),),
+            outputs=tuple(outputs),
             modelled_ns=finished.modelled_ns,
             overrun=finished.overrun,
         )
@@ -234,8 +243,9 @@ class Node:
         self._journal.record(at_ns, event, commands)
         for command in commands:
             match command:
-                case Start(jobs=(job, *_), device=device, inputs=(refs, *_)):
-                    self._executors[device].start(job, [self._values[ref] for ref in refs])
+                case Start(jobs=jobs, device=device, inputs=inputs):
+                    values = [[self._values[ref] for ref in refs] for refs in inputs]
+                    self._executors[device].start(jobs, values)
                 case Send():
                     self._send(command)
                 case Grant(peer=peer, amount=amount):
@@ -278,7 +288,9 @@ class Node:
         )
         value = self._values.get(command.ref)
         if self._results is not None and isinstance(value, Decoded):
-            line = result_line(command.path, command.frame, value.result)
+            line = dict(result_line(command.path, command.frame, value.result))
+            if command.improves:
+                line["improves"] = True
             try:
                 self._results.write(json.dumps(line, separators=(",", ":")) + "\n")
             except OSError:

@@ -1,98 +1,38 @@
-"""The player node: reads the drive ahead, sends each frame at its time, one credit each."""
+"""The player node: sends each frame at its time, or at full speed, one credit each."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import queue
-import threading
 from typing import TYPE_CHECKING
 
 from pipeline.errors import WireError
-from pipeline.runtime.drive import facts_of, reader_of, schedule_of
 from pipeline.runtime.live.config import SUPERVISOR
 from pipeline.runtime.live.letters import payloads_of, report
+from pipeline.runtime.outcome import fault_mark
 from pipeline.runtime.stages import Picture
 from pipeline.transport.channels import Poller
 from pipeline.transport.header import Header
 from pipeline.transport.wire import decode, encode, encode_fields
-from sensors.errors import SensorError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from pipeline.runtime.live.config import NodeConfig
+    from pipeline.runtime.live.prefetching import Prefetcher
     from pipeline.transport.channels import Channel, Wakeup
     from replay.clock import Clock
     from replay.schedule import ScheduledFrame
 
-_AHEAD = 16  # pictures decoded before they are due
 _IDLE_NS = 200_000_000
-_NICE = 19  # of the decoding thread; the frames of a recording lie ahead, the vehicle waits
-
-
-class Prefetcher:
-    """Decodes the drive on a thread, a few pictures ahead, again for every pass."""
-
-    def __init__(self, config: NodeConfig, schedule: Sequence[ScheduledFrame]) -> None:
-        self._config = config
-        self._schedule = schedule
-        self._ready: queue.Queue[NDArray[np.uint8] | Exception] = queue.Queue(_AHEAD)
-        self._open = True
-        self._thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
-        self._thread.start()
-
-    def next(self) -> NDArray[np.uint8]:
-        """Picture of the next frame of the schedule; waits for it.
-
-        Raises:
-            SensorError: The recording cannot be read.
-        """
-        item = self._ready.get()
-        if isinstance(item, Exception):
-            raise item
-        return item
-
-    def filled(self, frames: int) -> bool:
-        """Whether pictures are ready: a few of them, or all that come."""
-        return self._ready.qsize() >= min(frames, _AHEAD)
-
-    def close(self) -> None:
-        """End the thread."""
-        self._open = False
-        while self._thread.is_alive():
-            try:
-                self._ready.get_nowait()
-            except queue.Empty:
-                self._thread.join(0.05)
-
-    def _work(self) -> None:
-        with contextlib.suppress(OSError):  # the next picture is never as urgent as this frame
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-        try:
-            last, source = -1, iter(self._pass())
-            for frame in self._schedule:
-                if frame.content <= last:
-                    source = iter(self._pass())
-                last = frame.content
-                self._ready.put(next(source))
-                if not self._open:
-                    return
-        except (SensorError, StopIteration, OSError) as err:
-            self._ready.put(err)
-
-    def _pass(self) -> Iterator[NDArray[np.uint8]]:
-        spec = self._config.spec.drive
-        with reader_of(spec) as reader:
-            for frame in reader.frames(streams=(spec.stream,)):
-                yield frame.image
 
 
 class Player:
     """Sends every frame that a path takes, at its time, never without a credit; drops none.
+
+    What a sensor lost is passed over at its time. At full speed a frame is due as soon as there is
+    a credit for it, and its scheduled time is when it is sent.
 
     Args:
         config: The node's orders.
@@ -119,21 +59,30 @@ class Player:
         self._credits = 0
         self._lags_ns: list[int] = []
         self._played: dict[str, int] = dict.fromkeys(config.spec.core.streams, 0)
+        self._full_speed = config.spec.full_speed
+        self._sent_ns: dict[str, list[tuple[int, int]]] = {s: [] for s in self._played}
         self._stopped = False
 
     def run(self) -> None:
         """Play to the end, or until the supervisor says stop."""
         beat_ns = 0
         for frame in self._schedule:
-            parts = self._encoded(frame, self._prefetcher.next())
+            picture = None if frame.lost else self._prefetcher.next()
+            parts = None if picture is None else self._encoded(frame, picture, frame.scheduled_ns)
             while not self._stopped:
                 now_ns = self._clock.now_ns()
                 if now_ns >= beat_ns:
                     beat_ns = now_ns + _IDLE_NS
                     self._say_alive()
-                due_ns = frame.scheduled_ns - now_ns
-                if due_ns <= 0 and self._credits > 0 and self._send(frame, parts, now_ns):
+                due_ns = 0 if self._full_speed else frame.sends_ns - now_ns
+                if due_ns <= 0 and parts is None:
+                    self._pass_over(frame, now_ns)
                     break
+                if due_ns <= 0 and parts is not None and self._credits > 0:
+                    if self._full_speed and picture is not None:
+                        parts = self._encoded(frame, picture, now_ns)
+                    if self._send(frame, parts, now_ns):
+                        break
                 self._listen(min(_IDLE_NS, due_ns) if due_ns > 0 else 1_000_000)
             if self._stopped:
                 break
@@ -150,7 +99,7 @@ class Player:
         self._supervisor.send(
             report(
                 "ended",
-                {"played": self._played, "lags_ns": self._lags_ns},
+                {"played": self._played, "lags_ns": self._lags_ns, "sent_ns": self._sent_ns},
                 run=self._config.spec.run,
                 sender=self._config.role,
             )
@@ -161,7 +110,7 @@ class Player:
         self._prefetcher.close()
 
     def _encoded(
-        self, frame: ScheduledFrame, picture: NDArray[np.uint8]
+        self, frame: ScheduledFrame, picture: NDArray[np.uint8], scheduled_ns: int
     ) -> list[bytes | memoryview]:
         """A frame's message, made before it is due, so that the due time is left for sending."""
         fields: dict[str, object] = {
@@ -171,7 +120,9 @@ class Player:
             "stream": frame.stream,
             "frame": frame.number,
             "content": frame.content,
-            "scheduled_ns": frame.scheduled_ns,
+            "scheduled_ns": scheduled_ns,
+            "stamp_ns": frame.stamp_ns,
+            "speed_mm_s": frame.speed_mm_s,
             "warmup": frame.warmup,
         }
         return encode_fields(fields, payloads_of(Picture(pixels=picture)))
@@ -179,13 +130,31 @@ class Player:
     def _send(
         self, frame: ScheduledFrame, parts: Sequence[bytes | memoryview], now_ns: int
     ) -> bool:
+        if frame.fault and not self._vehicle.send(self._mark(frame)):
+            return False
         if not self._vehicle.send(parts):
             return False
         self._credits -= 1
-        self._lags_ns.append(now_ns - frame.scheduled_ns)
-        if not frame.warmup:
-            self._played[frame.stream] = frame.number + 1
+        if not self._full_speed:
+            self._lags_ns.append(now_ns - frame.sends_ns)
+        self._count(frame, now_ns)
         return True
+
+    def _pass_over(self, frame: ScheduledFrame, now_ns: int) -> None:
+        """A lost frame: only the vehicle's log hears of it, and that at best."""
+        self._vehicle.send(self._mark(frame))
+        self._count(frame, now_ns)
+
+    def _count(self, frame: ScheduledFrame, now_ns: int) -> None:
+        if frame.warmup:
+            return
+        self._played[frame.stream] = max(self._played[frame.stream], frame.number + 1)
+        if self._full_speed and not frame.repeat:
+            self._sent_ns[frame.stream].append((frame.number, now_ns))
+
+    def _mark(self, frame: ScheduledFrame) -> list[bytes | memoryview]:
+        run, role = self._config.spec.run, self._config.role
+        return encode(Header(kind="note", run=run, sender=role, reason=fault_mark(frame)))
 
     def _listen(self, timeout_ns: int) -> None:
         for channel in self._poller.wait(timeout_ns).channels:
@@ -207,10 +176,3 @@ class Player:
             figures=tuple((stream, count) for stream, count in self._played.items()),
         )
         self._supervisor.send(encode(header))
-
-
-def schedule_for(config: NodeConfig) -> list[ScheduledFrame]:
-    """The run's schedule, as the supervisor has it."""
-    spec = config.spec
-    facts = facts_of(spec.drive)
-    return schedule_of(facts, loop=spec.loop, rate=spec.rate, warmup=spec.warmup)

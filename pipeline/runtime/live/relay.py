@@ -6,8 +6,8 @@ import heapq
 import itertools
 from typing import TYPE_CHECKING
 
-from pipeline.link.model import LinkChannel
 from pipeline.runtime.live.config import SUPERVISOR
+from pipeline.runtime.live.shaping import Shaper
 from pipeline.transport.channels import Poller
 from pipeline.transport.header import Header, LinkStamp
 from pipeline.transport.wire import encode, encode_link_stamp
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.link.model import LinkConfig
     from pipeline.runtime.live.config import NodeConfig
     from pipeline.transport.channels import Channel, Wakeup
+    from pipeline.transport.wire import Piece
     from replay.clock import Clock
 
 _IDLE_NS = 200_000_000
@@ -25,7 +26,7 @@ _RETRY_NS = 2_000_000  # until a message that nobody took is offered again
 
 
 class Relay:
-    """Shapes bytes by the link model; opens no header, so that it can be any protocol's link.
+    """Shapes bytes by the link model, so that it can be any protocol's link.
 
     Args:
         config: The node's orders.
@@ -50,8 +51,8 @@ class Relay:
         sites = config.spec.core.sites
         vehicle, cloud = channels[sites.vehicle], channels[sites.cloud]
         self._ways = {
-            id(vehicle): (LinkChannel(link, "up"), cloud),
-            id(cloud): (LinkChannel(link, "down"), vehicle),
+            id(vehicle): (Shaper(link, "up", config.spec.core.tasks), cloud),
+            id(cloud): (Shaper(link, "down", config.spec.core.tasks), vehicle),
         }
         self._poller = Poller((vehicle, cloud, self._supervisor), wakeup, clock.now_ns)
         self._held: list[tuple[int, int, Channel, list[object]]] = []
@@ -77,18 +78,17 @@ class Relay:
                 beat_ns = now_ns + _IDLE_NS
                 self._supervisor.send(self._say("heartbeat", {}))
 
-    def _take(self, channel: Channel, pieces: Sequence[object]) -> None:
-        model, onward = self._ways[id(channel)]
+    def _take(self, channel: Channel, pieces: Sequence[Piece]) -> None:
+        shaper, onward = self._ways[id(channel)]
         received_ns = self._clock.now_ns()
-        payload_bytes = sum(len(piece) for piece in pieces[1:])  # type: ignore[arg-type,misc]
-        passage = model.cross(payload_bytes, received_ns)
+        passage = shaper.take(pieces, received_ns)
         stamp = LinkStamp(
             began_ns=received_ns,
             released_ns=passage.arrives_ns,
             modelled_ns=passage.arrives_ns - received_ns,
             queued_ns=passage.began_ns - received_ns,
         )
-        parts = [*pieces, encode_link_stamp(stamp)]
+        parts: list[object] = [*pieces, encode_link_stamp(stamp)]
         item = (passage.arrives_ns, next(self._order), onward, parts)
         heapq.heappush(self._held, item)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.tasks.fusion import FusedResult
 from pipeline.tasks.outputs.protocol import Boxes
 
 if TYPE_CHECKING:
@@ -14,13 +15,20 @@ if TYPE_CHECKING:
     from pipeline.values import Plain
 
 
-def result_line(path: str, frame: int, result: Result) -> dict[str, Plain]:
+def result_line(path: str, frame: int, result: Result | FusedResult) -> dict[str, Plain]:
     """A result as JSON data.
 
     Boxes are left, top, right, bottom in pixels of the original picture, to a tenth; masks are
-    bits, row by row, most significant first, in base64.
+    bits, row by row, most significant first, in base64. Of a path from several sensors, each task's
+    result stands in `parts`.
     """
     head: dict[str, Plain] = {"path": path, "frame": frame}
+    if isinstance(result, FusedResult):
+        parts: dict[str, Plain] = {
+            task: {k: v for k, v in result_line(path, frame, part).items() if k not in head}
+            for task, part in result.parts.items()
+        }
+        return {**head, "parts": parts}
     if isinstance(result, Boxes):
         return {
             **head,

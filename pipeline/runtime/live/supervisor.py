@@ -99,8 +99,8 @@ def run_live(
         spec: The run.
         folders: Where nodes write.
         ready: Keys of the primed results of each segment.
-        first_scheduled_ns: When the first frame is due, warm-up included; at most 0.
-        last_scheduled_ns: When the last frame is due.
+        first_scheduled_ns: When the first frame is sent, warm-up included; at most 0.
+        last_scheduled_ns: When the last frame is sent, at the latest.
         on_row: Told of every settled row.
         on_time: Told the run time now and then.
         stop_asked: Gives a reason once the run is to stop; empty until then.
@@ -144,6 +144,7 @@ class _Supervisor:
             rows=CompactRows(),
             closing=Closing(fate="failed", cause="unsettled"),
             notes=Counter(),
+            sent_ns={} if spec.full_speed else None,
         )
         names = ("player-vehicle", "vehicle-relay", "relay-cloud", "vehicle-consumer", SUPERVISOR)
         self._endpoints = {name: f"ipc://{self._folder}/{name}" for name in names}
@@ -369,6 +370,11 @@ class _Supervisor:
         if role == PLAYER:
             self._outcome.played = {str(k): int(v) for k, v in figures["played"].items()}
             self._outcome.lags_ns = [int(lag) for lag in figures["lags_ns"]]
+            if self._spec.full_speed:
+                self._outcome.sent_ns = {
+                    str(stream): {int(number): int(sent) for number, sent in pairs}
+                    for stream, pairs in figures["sent_ns"].items()
+                }
         else:
             self._outcome.hold_late_ns += [int(late) for late in figures["holds_late_ns"]]
             for name, count in figures["counts"].items():

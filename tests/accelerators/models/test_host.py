@@ -67,8 +67,8 @@ def test_a_parameter_falls_back_to_the_name_without_it() -> None:
 
 def test_an_unknown_stage_names_the_host_file() -> None:
     """The reader learns which file lacks the curve, and what it has."""
-    with pytest.raises(SpecError, match=r"specs/host-reference\.toml.*'fuse:late'.*prepare"):
-        HOST.stage_ns("fuse:late", elements=1)
+    with pytest.raises(SpecError, match=r"specs/host-reference\.toml.*'warp:late'.*prepare"):
+        HOST.stage_ns("warp:late", elements=1)
 
 
 def test_negative_elements_are_refused() -> None:

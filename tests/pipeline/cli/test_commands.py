@@ -46,7 +46,7 @@ def test_help_lists_every_verb_and_imports_nothing_heavy() -> None:
     )
     assert "code 0" in done.stdout
     assert done.stdout.strip().endswith("loaded")
-    for verb in ("demo", "run", "check", "plan", "rerun", "price", "devices"):
+    for verb in ("demo", "run", "check", "plan", "rerun", "explain", "price", "devices", "cache"):
         assert verb in done.stdout
 
 

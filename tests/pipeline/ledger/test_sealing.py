@@ -203,6 +203,18 @@ def test_a_frame_that_nobody_settled_is_closed() -> None:
     assert (row.frame, row.content, row.scheduled_ns) == (3, 3, 300 * MS)
 
 
+def test_a_frame_that_its_sensor_lost_is_dropped() -> None:
+    """Whatever the run's end says; it was offered, so it stays in every denominator."""
+    lost = replace(offer(1), lost="sensor")
+    ledger = sealed([offer(0), lost], [], [])
+    assert [(row.fate, row.cause) for row in ledger.rows()] == [
+        ("failed", "vehicle-died"),
+        ("dropped", "sensor"),
+    ]
+    with pytest.raises(LedgerError, match="lost by the sensor and settled"):
+        sealed([lost], [answered(lost)], [])
+
+
 def test_a_frame_settled_twice_is_an_error() -> None:
     """Two rows for one frame would count it twice."""
     with pytest.raises(LedgerError, match="frame 0 of a was settled twice"):

@@ -6,13 +6,16 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.link.model import LinkConfig, message_bytes
+from pipeline.link.pricing import LinkQuote
 from pipeline.plan.plan import Candidate
 from pipeline.plan.routes import Route
 from pipeline.planner.explaining import explain, title, why
 from pipeline.planner.planning import Wishes
 
 _MS = 1_000_000
-LINK = LinkConfig(name="cell", up_bits_per_s=20_000_000, down_bits_per_s=50_000_000, rtt_ns=0)
+LINK = LinkQuote(
+    LinkConfig(name="cell", up_bits_per_s=20_000_000, down_bits_per_s=50_000_000, rtt_ns=0)
+)
 WISHES = Wishes(
     allowed=("auto",),
     deadline_ns=100 * _MS,

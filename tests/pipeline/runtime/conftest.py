@@ -12,7 +12,15 @@ from pipeline.ledger import seal
 from pipeline.link import LinkConfig
 from pipeline.plan import Host, Move, Route, RouteStep, Run, Sites, span_of
 from pipeline.runtime.core.commands import Start
-from pipeline.runtime.core.config import CoreConfig, PathConfig, TaskConfig
+from pipeline.runtime.core.config import (
+    CoreConfig,
+    FuseConfig,
+    Hedge,
+    Partner,
+    PathConfig,
+    TaskConfig,
+    Way,
+)
 from pipeline.runtime.core.events import FrameOffered, JobDone, MessageArrived, Output
 from pipeline.runtime.core.messages import Crossing
 from pipeline.runtime.outcome import offers
@@ -27,6 +35,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import Ledger
     from pipeline.plan import Step
     from pipeline.runtime.core.commands import Command
+    from pipeline.runtime.core.config import HedgeStart
     from pipeline.runtime.core.events import Event
     from pipeline.runtime.core.messages import Message
     from pipeline.runtime.outcome import Outcome
@@ -140,10 +149,10 @@ class Build:
         named = {"objects": shapes} if isinstance(shapes, str) else shapes
         return CoreConfig(
             tasks={
-                task: TaskConfig(
-                    name=task,
-                    stream="front",
-                    route=self.route(shape, task=task, step_ns=step_ns),
+                task: TaskConfig.of(
+                    task,
+                    "front",
+                    self.route(shape, task=task, step_ns=step_ns),
                     in_flight=in_flight,
                 )
                 for task, shape in named.items()
@@ -157,6 +166,113 @@ class Build:
             streams=("front",),
         )
 
+    def fused(
+        self,
+        shapes: tuple[str, str] = ("split", "edge"),
+        *,
+        every: int = 1,
+        wait_ms: int = 20,
+        partial: bool = True,
+        offset_ms: int = 0,
+    ) -> CoreConfig:
+        """Front and left camera, each through a task of its own, joined in the car."""
+        config = self.config({"objects": shapes[0], "crossing": shapes[1]})
+        crossing = replace(config.tasks["crossing"], stream="left")
+        front = replace(self.path("fused/front", every=every), part_of="fused")
+        left = replace(self.path("fused/left", task="crossing"), stream="left", part_of="fused")
+        steps = (Host(stage="fuse", site="vehicle"), Host(stage="deliver", site="consumer"))
+        route = Route(
+            id="fused:fuse",
+            task="fused:fuse",
+            variant="",
+            model="",
+            steps=tuple(
+                RouteStep(
+                    step=step,
+                    after=(index - 1,) if index else (),
+                    span=span_of(step, self.sites),
+                    latency_ns=MS,
+                    jitter="j",
+                )
+                for index, step in enumerate(steps)
+            ),
+        )
+        partner = Partner(
+            part=left.name,
+            offset_ns=offset_ms * MS,
+            within_ns=PERIOD_NS // 2,
+            wait_ns=wait_ms * MS,
+            partial=partial,
+        )
+        fuse = FuseConfig(anchor=front.name, partners=(partner,))
+        path = replace(
+            self.path("fused", task="fused:fuse", every=every, deadline_ms=150), fuse=fuse
+        )
+        return replace(
+            config,
+            tasks={
+                "objects": config.tasks["objects"],
+                "crossing": crossing,
+                "fused:fuse": TaskConfig.of("fused:fuse", "front", route, in_flight=1),
+            },
+            paths=(path,),
+            parts=(front, left),
+            streams=("front", "left"),
+        )
+
+    def hedged(
+        self,
+        *,
+        start: HedgeStart = "latest",
+        blocking_ns: int = 0,
+        margin_ns: int = 0,
+        in_flight: int = 2,
+    ) -> CoreConfig:
+        """The split with the tail of its own network in the car as hedge."""
+        config = self.config("split", in_flight=in_flight)
+        split = config.tasks["objects"].route
+        tail: tuple[Step, ...] = (
+            Run(segment="tail", device="edge0"),
+            Host(stage="post", site="vehicle"),
+            Host(stage="deliver", site="consumer"),
+        )
+        count = len(split.steps)
+        own = tuple(
+            RouteStep(
+                step=step,
+                after=(1 if index == 0 else count + index - 1,),
+                span=span_of(step, self.sites),
+                latency_ns=MS,
+                jitter="j",
+            )
+            for index, step in enumerate(tail)
+        )
+        route = Route(
+            id="objects-tail",
+            task="objects",
+            variant="only",
+            model="objects-model",
+            steps=(*split.steps[:2], *own),
+        )
+        hedge = Hedge(
+            route=route,
+            places=(0, 1, *range(count, count + len(own))),
+            start=start,
+            length_ns=6 * MS,
+            device="edge0",
+            device_ns=2 * MS,
+            blocking_ns=blocking_ns,
+            margin_ns=margin_ns,
+        )
+        task = TaskConfig(
+            name="objects",
+            stream="front",
+            steps=(*split.steps, *own),
+            ways=(Way(route=split, places=tuple(range(count)), hedge=hedge),),
+            in_flight=in_flight,
+        )
+        return replace(config, tasks={"objects": task})
+
     def offered(self, frame: int, *, stream: str = "front") -> FrameOffered:
         """A frame of a 25 Hz camera; warm-up when its number is negative."""
         return FrameOffered(
@@ -167,6 +283,7 @@ class Build:
             ref=f"{stream}/{frame}",
             bytes=1_000,
             warmup=frame < 0,
+            stamp_ns=frame * PERIOD_NS,
         )
 
     def done(

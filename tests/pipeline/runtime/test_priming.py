@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import api
-from pipeline.runtime.drive import pictures
+from pipeline.runtime.drive import all_pictures
 from pipeline.runtime.priming import Primed, prime
 from replay.clock import WallClock
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def _prime(found: Assembled) -> Primed:
     return prime(
         found.spec,
-        pictures(found.spec.drive),
-        frames=found.facts.frames,
+        all_pictures(found.spec.drive),
+        frames=found.facts.counts,
         now_ns=WallClock().now_ns,
     )
 
@@ -54,7 +54,7 @@ def test_a_damaged_or_half_written_entry_is_computed_again(
 ) -> None:
     """Cut off files, empty files and leftovers of a killed writer are as good as missing."""
     cold = _prime(assembled)
-    entries = sorted((tmp_path / "cache" / "results").rglob("*.safetensors"))
+    entries = sorted((tmp_path / "cache" / "results").rglob("*.tensors"))
     for index, path in enumerate(entries):
         path.write_bytes(path.read_bytes()[: (0, 7, 50)[index % 3]])
     (entries[0].parent / ".part-killed").write_bytes(b"half")

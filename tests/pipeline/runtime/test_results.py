@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.runtime.results import ResultCache, content_key, default_cache
 
@@ -20,7 +23,7 @@ ARRAYS = {
 
 
 def _file(directory: Path) -> Path:
-    (file,) = directory.rglob("*.safetensors")
+    (file,) = directory.rglob("*.tensors")
     return file
 
 
@@ -48,7 +51,22 @@ def test_arrays_need_not_be_contiguous(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["x"], view)
 
 
-@pytest.mark.parametrize("keep", [0, 5, 30])
+@given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_flipped_bit_anywhere_is_a_miss(
+    tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
+) -> None:
+    """The checksum covers every byte of the file, its own included."""
+    directory = tmp_path_factory.mktemp("flipped")
+    cache = ResultCache(directory)
+    cache.put("ab12", ARRAYS)
+    file = _file(directory)
+    held = bytearray(file.read_bytes())
+    held[place % len(held)] ^= 1 << bit
+    file.write_bytes(held)
+    assert cache.get("ab12") is None
+
+
+@pytest.mark.parametrize("keep", [0, 5, 30, 200])
 def test_a_file_that_does_not_read_is_taken_for_missing(tmp_path: Path, keep: int) -> None:
     """A disk that ran full or a killed writer costs a recomputation, no run."""
     cache = ResultCache(tmp_path)
@@ -67,11 +85,35 @@ def test_nothing_unfinished_stays_behind(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(28, "No space left on device")
 
     cache = ResultCache(tmp_path)
-    monkeypatch.setattr("pipeline.runtime.results.save_file", fail)
+    monkeypatch.setattr("pipeline.runtime.results.xxhash.xxh3_128_digest", fail)
     with pytest.raises(OSError, match="No space"):
         cache.put("ab12", ARRAYS)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert "ab12" not in cache
+
+
+def test_an_optional_cache_goes_on_without_keeping(tmp_path: Path) -> None:
+    """The first refusal is kept with its reason, and nothing is tried again."""
+    (tmp_path / "file").write_text("in the way", "utf-8")
+    with pytest.raises(OSError, match="Not a directory"):
+        ResultCache(tmp_path / "file").put("ab12", ARRAYS)
+    cache = ResultCache(tmp_path / "file", optional=True)
+    cache.put("ab12", ARRAYS)
+    assert cache.refused is not None
+    assert cache.refused.strerror == "Not a directory"
+    assert cache.kept == 0
+    assert cache.get("ab12") is None
+
+
+def test_every_use_is_remembered(tmp_path: Path) -> None:
+    """Reading and asking whether it is there both count; that is what is removed last."""
+    cache = ResultCache(tmp_path)
+    cache.put("ab12", ARRAYS)
+    file = _file(tmp_path)
+    for use in (lambda: cache.get("ab12"), lambda: "ab12" in cache):
+        os.utime(file, ns=(1, 1))
+        assert use()
+        assert file.stat().st_mtime_ns > 1
 
 
 def _write(directory: Path, value: int) -> None:

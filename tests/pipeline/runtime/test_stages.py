@@ -63,7 +63,7 @@ def _stages(*steps: Step) -> Stages:
             for i, step in enumerate(steps)
         ),
     )
-    return Stages(tasks={"lanes": TASK}, routes={"lanes": route}, segments=SEGMENTS)
+    return Stages(tasks={"lanes": TASK}, steps={"lanes": route.steps}, segments=SEGMENTS)
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_result_crosses_and_is_decoded_as_it_was(split: Stages) -> None:
     outputs = _outputs()
     packed = split.run("lanes", 6, [Tensors(by_name=outputs)])
     assert isinstance(packed, Packed)
-    assert [part.name for part in packed.parts] == ["result"]
+    assert [part.name for part in packed.parts] == ["result:lanes"]
     assert packed.bytes == packed.parts[0].encoded.bytes > 0
     decoded = split.run("lanes", 8, [packed])
     assert isinstance(decoded, Decoded)
@@ -208,7 +208,7 @@ def test_a_stage_refuses_what_it_cannot_take(split: Stages, pixels: NDArray[np.u
 
 def test_foreign_bytes_are_errors_of_the_pipeline(split: Stages) -> None:
     """A node can fail the job; nothing else gets out."""
-    nonsense = packed_result(np.arange(9, dtype=np.uint8))
+    nonsense = packed_result(np.arange(9, dtype=np.uint8), "lanes")
     with pytest.raises(OutputContractError):
         split.run("lanes", 8, [nonsense])
     part = nonsense.parts[0]
@@ -219,4 +219,4 @@ def test_foreign_bytes_are_errors_of_the_pipeline(split: Stages) -> None:
 
 def test_the_route_of_a_task_can_be_asked_for(split: Stages) -> None:
     """The priming pass walks it."""
-    assert split.route("lanes").task == "lanes"
+    assert len(split.steps("lanes")) > 2

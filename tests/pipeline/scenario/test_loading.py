@@ -102,10 +102,8 @@ def test_an_unknown_key_gets_a_suggestion(
 
 # Where a later key can be written, in the right scenario.
 HOLDERS = {
-    "drive": ("  path: drive.mp4\n", "  path: drive.mp4\n  {key}: 1\n"),
     "drive.streams.*": ("period: 40ms", "period: 40ms, {key}: 1"),
     "sites.*": ("host: host-reference", "host: host-reference, {key}: 1"),
-    "links.*": ("rtt: 20ms", "rtt: 20ms, {key}: 1"),
     "devices.*": ("compute: ahead", "compute: ahead, {key}: 1"),
     "paths.*": ("e2e: 100ms", "e2e: 100ms, {key}: 1"),
     "": ("name: small\n", "name: small\n{key}: 1\n"),
@@ -132,7 +130,6 @@ LATER_CASES: dict[str, list[tuple[str, str, str]]] = {
         ("name: small\n", f"name: small\npolicy: {{hedge: {{start: {text}}}}}\n", repr(text))
         for text in ("latest", "at-once", "cost-based", "deadline - 35ms")
     ],
-    "run.rate": [("name: small\n", "name: small\nrun: {rate: max}\n", "'max'")],
     "run.security": [("name: small\n", "name: small\nrun: {security: curve}\n", "'curve'")],
     "tasks.*.raw_pixels_stay": [(TASK, f"{TASK}    raw_pixels_stay: true\n", "True")],
     "tasks.*.wire.lossless": [(TASK, f"{TASK}    wire: {{lossless: zstd}}\n", "'zstd'")],
@@ -166,7 +163,7 @@ def test_a_value_of_a_later_version_is_refused_by_name(desk: Desk, pattern: str)
          "'nevr' is unknown, did you mean 'never'?"),
         (("name: small\n", "name: small\nrun: {security: of}\n"), "'of' is unknown; known: none"),
         (("name: small\n", "name: small\nrun: {rate: quick}\n"),
-         "input should be a valid number, unable to parse string as a number, got 'quick'"),
+         "must be a number above 0 and at most 100, or max, got 'quick'"),
         (("name: small\n", "name: small\noutputs: [jsn]\n"),
          "'jsn' is unknown, did you mean 'json'?"),
         (("through: [objects]", "through: []"),
@@ -182,8 +179,11 @@ def test_any_other_wrong_value_gets_the_ordinary_message(
 
 def test_missing_keys_are_named_at_the_line_of_their_holder(desk: Desk) -> None:
     """There is no line for what is not there."""
-    found = desk.reasons(("site: vehicle, ", ""), (", rtt: 20ms", ""))
-    assert found == [(11, "links.cell.rtt", "is missing"), (13, "devices.edge0.site", "is missing")]
+    found = desk.reasons(("site: vehicle, ", ""), ("between: [vehicle, cloud], ", ""))
+    assert found == [
+        (11, "links.cell.between", "is missing"),
+        (13, "devices.edge0.site", "is missing"),
+    ]
 
 
 def test_an_empty_file_lacks_everything(desk: Desk) -> None:
@@ -403,4 +403,4 @@ def test_a_schema_can_be_made(tmp_path: Path) -> None:
     del tmp_path
     schema = Scenario.model_json_schema()
     assert schema["properties"]["splitway"]["const"] == 1
-    assert schema["$defs"]["Link"]["properties"]["rtt"]["type"] == "string"
+    assert schema["$defs"]["Synthetic"]["properties"]["length"]["type"] == "string"

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from tests.pipeline.scenario.conftest import Desk
 
 DRIVE = "  path: drive.mp4\n"
+TWO_CAMERAS = """\
+  synthetic: {}
+  streams: {front: {period: 40ms}, left: {period: 40ms, phase: 9ms}, b: {camera: rear, period: 1s}}
+"""
 SECOND = "    second: {period: 40ms}\n"
 
 
@@ -20,8 +24,14 @@ SECOND = "    second: {period: 40ms}\n"
         ([(DRIVE, DRIVE + "  synthetic: {}\n")], 3, "drive", "and not both"),
         ([(DRIVE, "  synthetic: {}\n"), ("{period: 40ms}", "")], 6, "drive.streams.front",
          "a synthetic drive needs a `period`"),
-        ([("{period: 40ms}\n", "{period: 40ms}\n" + SECOND)], 5, "drive.streams",
-         "does not do several streams"),
+        ([("{period: 40ms}\n", "{period: 40ms}\n" + SECOND)], 7, "drive.streams.second",
+         "needs a `file` below `drive.path`"),
+        ([(DRIVE, "  synthetic: {}\n"), ("{period: 40ms}\n", "{period: 40ms}\n" + SECOND)], 7,
+         "drive.streams.second", "needs a `camera`, one of front, left, right, rear"),
+        ([("{period: 40ms}", "{period: 40ms, camera: left}")], 6, "drive.streams.front.camera",
+         "is for the synthetic drive"),
+        ([(DRIVE, "  synthetic: {}\n"), ("{period: 40ms}", "{period: 40ms, file: x}")], 6,
+         "drive.streams.front.file", "is for a recording"),
         ([("  cloud:\n", "  clowd:\n")], 7, "sites", "has no site 'cloud'"),
         ([("  cloud:\n", "  cloud:\n  kitchen:\n")], 10, "sites.kitchen", "further sites"),
         ([("between: [vehicle, cloud]", "between: [vehicle, vehicle]")], 11, "links.cell.between",
@@ -70,6 +80,8 @@ def test_what_does_not_fit_together_is_named(
         ("between: [vehicle, cloud]", "between: [cloud, vehicle]"),
         ("e2e: 100ms", "e2e: 100ms, horizon: 100ms"),
         (DRIVE, "  synthetic: {scene: highway, length: 2s}\n"),
+        ("{period: 40ms}", "{period: 40ms, file: front.mp4, phase: 5ms}"),
+        (f"{DRIVE}  streams:\n    front: {{period: 40ms}}\n", TWO_CAMERAS),
         ("front: {period: 40ms}", "front:"),
     ],
 )

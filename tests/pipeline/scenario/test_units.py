@@ -15,11 +15,13 @@ from pipeline.scenario.units import (
     Rate,
     Ratio,
     Share,
+    Speed,
     parse_duration,
     parse_frames,
     parse_rate,
     parse_ratio,
     parse_share,
+    parse_speed,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class _All(BaseModel):
     share: Share
     ratio: Ratio
     frames: Frames
+    speed: Speed
 
 
 @pytest.mark.parametrize(
@@ -66,6 +69,15 @@ def test_a_rate_is_whole_bits_per_second(text: str, bits_per_s: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "mm_per_s"),
+    [("10m/s", 10_000), ("13.9 m/s", 13_900), ("36km/h", 10_000), ("50km/h", 13_888), ("0m/s", 0)],
+)
+def test_a_speed_is_whole_millimetres_per_second(text: str, mm_per_s: int) -> None:
+    """A part of a millimetre is dropped."""
+    assert parse_speed(text) == mm_per_s
+
+
+@pytest.mark.parametrize(
     ("text", "share"),
     [("5%", 0.05), ("0%", 0.0), ("100%", 1.0), ("0.2 %", 0.002), ("99.9%", 0.999)],
 )
@@ -95,6 +107,7 @@ BAD: list[tuple[Callable[[object], object], list[object]]] = [
          "1.ms", ".5ms", "1ms 2us", "twelve", "9999999999999min", "9" * 5_000 + "s"],
     ),
     (parse_rate, [50, "50", "50 MBit/s", "50Mb/s", "0Mbit/s", "0.1bit/s", "-5Mbit/s", None, False]),
+    (parse_speed, [10, "10", "10 mph", "-1m/s", "10 m / s", "", None, True]),
     (parse_share, [0.05, 5, "5", "101%", "-1%", "5 percent", "%", None, True]),
     (
         parse_ratio,
@@ -127,9 +140,10 @@ def test_the_message_names_the_units_and_what_came() -> None:
     share=st.integers(0, 1_000).map(lambda n: n / 1_000),
     frames=st.integers(0, 10**6),
     denominator=st.integers(1, 10_000),
+    speed=st.integers(0, 2**53),
 )
 def test_what_is_written_out_is_read_back(
-    duration: int, rate: int, share: float, frames: int, denominator: int
+    duration: int, rate: int, share: float, frames: int, denominator: int, speed: int
 ) -> None:
     """A resolved scenario says the same as the one it came from."""
     first = _All.model_validate(
@@ -139,7 +153,9 @@ def test_what_is_written_out_is_read_back(
             "share": f"{share * 100:.12g}%",
             "ratio": f"1/{denominator}",
             "frames": frames,
+            "speed": f"{speed // 1_000}.{speed % 1_000:03d}m/s",
         }
     )
+    assert first.speed == speed
     assert _All.model_validate(first.model_dump(mode="json")) == first
     assert (first.duration, first.rate, first.share) == (duration, rate, share)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from pipeline.errors import LedgerError
 from pipeline.ledger import SPANS, Delivery, Row, seal
@@ -18,10 +19,16 @@ from pipeline.verdict import (
     DeviceFacts,
     PathRule,
     RunFacts,
+    WeaklyHard,
+    budget_lines,
     build_document,
+    freshness_line,
+    gate_lines,
+    interval_line,
     ledger_line,
     notes,
     path_tables,
+    path_verdicts,
     span_line,
 )
 
@@ -100,13 +107,13 @@ def held(count: int, first: int = 0) -> list[Row]:
 
 PATH_KEYS = [
     "name", "kind", "modelled_share", "label", "n", "not_selected", "fates", "causes", "improved",
-    "partial_sets", "overruns", "deadline_ms", "misses", "miss_rate_upper", "confidence", "p50_ms",
-    "p90_ms", "p99_ms", "p999_ms", "max_ms", "age_max_ms", "reasons", "spans", "verdict",
-    "verdict_at_bias",
+    "partial_sets", "overruns", "deadline_ms", "deadline_min_ms", "misses", "miss_rate_upper",
+    "confidence", "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "age_max_ms", "freshness",
+    "intervals", "reasons", "spans", "budgets", "verdict", "verdict_at_bias",
 ]  # fmt: skip
 KEYS = [
-    "schema", "scenario", "driver", "seed", "partial", "verdict", "inconclusive", "ledger", "paths",
-    "gates", "accuracy", "devices", "hosts", "evidence",
+    "schema", "scenario", "driver", "seed", "sizes", "partial", "verdict", "inconclusive", "ledger",
+    "paths", "gates", "accuracy", "devices", "hosts", "evidence",
 ]  # fmt: skip
 
 
@@ -119,12 +126,19 @@ def test_every_key_is_there_whatever_there_is_to_say(frames: int) -> None:
     assert list(path) == PATH_KEYS
     assert list(path["spans"]) == list(SPANS)
     assert list(document["gates"][0]) == [
-        "name", "path", "limit", "value", "margin", "confidence", "verdict",
+        "name", "path", "unit", "limit", "value", "margin", "confidence", "window", "worst",
+        "verdict",
     ]  # fmt: skip
     for reason in document["inconclusive"]:
         assert list(reason) == ["path", "reason", "value", "limit", "frames_needed"]
     nulls = {key for key, value in path.items() if value is None}
-    assert nulls - {"verdict_at_bias"} == {key for key in path["reasons"] if "." not in key}
+    named = {key for key in path["reasons"] if "." not in key} - {"intervals"}
+    assert nulls - {"verdict_at_bias"} == named
+    fresh = {f"freshness.{key}" for key, value in path["freshness"].items() if value is None}
+    assert fresh == {key for key in path["reasons"] if key.startswith("freshness.")}
+    spread = {f"intervals.{key}" for key, value in path["intervals"].items() if value is None}
+    if "intervals" not in path["reasons"]:
+        assert spread == {key for key in path["reasons"] if key.startswith("intervals.")}
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 
 
@@ -264,6 +278,139 @@ def test_the_table_for_people_shows_what_the_document_says() -> None:
     assert ledger_line(document) == (
         "300 = 0 cloud + 298 edge + 2 late + 0 dropped + 0 failed + 0 interrupted"
     )
+
+
+def test_freshness_is_reported_always_and_judged_where_a_limit_is_set() -> None:
+    """Five frames lost after frame 9 leave its result the newest until frame 15 comes."""
+    lost = [row(frame, "dropped", cause="overtaken") for frame in range(10, 15)]
+    ledger = ledger_of([*held(10), *lost, *held(300, 15)])
+    path = build_document(ledger, [RULE], FACTS)["paths"][0]
+    assert path["age_max_ms"] is None
+    assert path["reasons"]["age_max_ms"] == "no max_age on this path"
+    assert path["freshness"]["age_max_ms"] == 626.0
+    assert path["freshness"]["reaction_max_ms"] == 626.0
+    assert path["freshness"]["over_spells"] is None
+
+    rule = PathRule(name="a", deadline_ns=100 * MS, max_age_ns=600 * MS)
+    document = build_document(ledger, [rule], FACTS)
+    path = document["paths"][0]
+    assert path["age_max_ms"] == 626.0
+    assert path["freshness"]["over_spells"] == 1
+    assert path["freshness"]["over_share"] == pytest.approx(26 / 31_424, rel=1e-3)
+    assert document["gates"] == [
+        {
+            "name": "max_age", "path": "a", "unit": "ms", "limit": 600.0, "value": 626.0,
+            "margin": -26.0, "confidence": None, "window": None, "worst": [9, 15],
+            "verdict": "fail",
+        }
+    ]  # fmt: skip
+    assert document["verdict"] == "fail"
+    assert gate_lines(document) == [
+        "a: age at the consumer up to 626 ms (gate 600 ms), frames 9 to 15  FAIL"
+    ]
+    assert freshness_line(path).startswith("age p50 ")
+    assert freshness_line(path).endswith("max 626.0")
+
+
+def test_weakly_hard_rules_are_judged_on_the_rows_in_their_order() -> None:
+    """Three late frames in five, two of them in a row."""
+    late = [row(frame, "late", latency_ms=150) for frame in (12, 13, 16)]
+    kept = [r for r in held(40) if r.frame not in (12, 13, 16)]
+    rule = PathRule(
+        name="a",
+        deadline_ns=100 * MS,
+        weakly_hard=WeaklyHard(misses=2, window=5),
+        consecutive=2,
+    )
+    document = build_document(ledger_of([*kept, *late]), [rule], FACTS)
+    hard, streak = document["gates"]
+    assert (hard["value"], hard["limit"], hard["window"]) == (3, 2, 5)
+    assert (hard["worst"], hard["verdict"]) == ([12, 16], "fail")
+    assert (streak["value"], streak["worst"], streak["verdict"]) == (2, [12, 13], "pass")
+    assert document["verdict"] == "fail"
+    assert gate_lines(document) == [
+        "a: up to 3 misses in 5 frames (gate 2), frames 12 to 16  FAIL",
+        "a: up to 2 misses in a row (gate 2), frames 12 to 13  PASS",
+    ]
+    assert path_tables(document)[0].rows[0][-1] == "FAIL"
+    assert path_verdicts(ledger_of([*kept, *late]), [rule], Conditions()) == {"a": "fail"}
+
+
+def test_a_deadline_that_follows_the_speed_shows_its_range() -> None:
+    """The rule's is the longest; the rows say what each frame had."""
+    tight = structs.replace(row(9, latency_ms=20), deadline_at_ns=(900 + 40) * MS)
+    document = build_document(ledger_of([*held(9), tight]), [RULE], FACTS)
+    path = document["paths"][0]
+    assert (path["deadline_min_ms"], path["deadline_ms"]) == (40.0, 100.0)
+    assert path_tables(document)[0].rows[0][8] == "40 to 100 ms"
+
+
+def test_intervals_stand_beside_the_bounds_that_assume_independence() -> None:
+    """Eight late frames in a row make blocks of eight, and a wider bound than Clopper-Pearson's."""
+    late = [row(frame, "late", latency_ms=150) for frame in range(100, 108)]
+    ledger = ledger_of([*held(100), *late, *held(300, 108)])
+    document = build_document(ledger, [RULE], FACTS)
+    path = document["paths"][0]
+    spread = path["intervals"]
+    assert (spread["block_frames"], spread["replicates"]) == (8, 1_000)
+    low, high = spread["p50_ms"] or (None, None)
+    assert (low or 0) <= (path["p50_ms"] or 0) <= (high or 0)
+    assert spread["p99_ms"] is not None
+    assert spread["p99_ms"][1] == 150.0
+    assert spread["miss_rate"] is not None
+    assert spread["miss_rate"][0] == 0
+    assert (spread["miss_rate_upper"] or 0) > (path["miss_rate_upper"] or 1)
+    assert interval_line(path).endswith("(at 95 %, in blocks of 8 frames)")
+    again = build_document(ledger, [RULE], FACTS)
+    assert again == document
+    other = build_document(ledger, [RULE], replace(FACTS, seed=8))
+    assert other["paths"][0]["intervals"] != spread
+
+
+def test_an_interval_that_frames_cannot_support_is_null_with_its_reason() -> None:
+    """Too few frames, no miss, or an end on a frame without an answer."""
+    path = build_document(ledger_of(held(39)), [RULE], FACTS)["paths"][0]
+    assert path["reasons"]["intervals"] == "needs 40 frames, has 39"
+    assert interval_line(path) == ""
+    late = [row(frame, "late", latency_ms=150) for frame in range(31)]
+    path = build_document(ledger_of([*late, *held(269, 31)]), [RULE], FACTS)["paths"][0]
+    assert path["reasons"]["intervals"] == "31 misses in a row are over a tenth of 300 frames"
+    path = build_document(ledger_of(held(40)), [RULE], FACTS)["paths"][0]
+    assert path["intervals"]["p50_ms"] is not None
+    assert path["reasons"]["intervals.p99_ms"] == "needs 299 frames, has 40"
+    assert path["reasons"]["intervals.miss_rate"].startswith("no miss to draw")
+    lost = [row(frame, "dropped", cause="overtaken") for frame in range(200, 204)]
+    ledger = ledger_of([*held(200), *lost, *held(200, 204)])
+    path = build_document(ledger, [RULE], FACTS)["paths"][0]
+    low, high = path["intervals"]["p99_ms"] or (None, 0.0)
+    assert low is not None
+    assert low <= (path["p99_ms"] or 0.0)
+    assert high is None
+    assert path["reasons"]["intervals.p99_ms"] == "an end falls on a frame without an answer"
+    assert "∞" in interval_line(path)
+
+
+def test_a_budget_is_advice_and_in_no_verdict() -> None:
+    """Over it at p99, over it in frames that are too few for a p99, and within it."""
+    budgets = {"edge": 50 * MS, "prepare": MS, "uplink": MS}
+    rule = replace(RULE, budgets_ns=budgets)
+    document = build_document(ledger_of(held(300)), [rule], FACTS)
+    assert document["verdict"] == "pass"
+    assert document["paths"][0]["budgets"] == {
+        "prepare": {
+            "budget_ms": 1.0, "p99_ms": 1.0, "over": False, "frames": 300, "frames_over": 0,
+        },
+        "edge": {
+            "budget_ms": 50.0, "p99_ms": 57.0, "over": True, "frames": 300, "frames_over": 42,
+        },
+        "uplink": {
+            "budget_ms": 1.0, "p99_ms": None, "over": None, "frames": 0, "frames_over": 0,
+        },
+    }  # fmt: skip
+    assert budget_lines(document) == ["a edge: p99 57.0 ms over 50 ms, 42 of 300 frames over"]
+    document = build_document(ledger_of(held(50)), [rule], FACTS)
+    assert document["paths"][0]["reasons"]["budgets.edge.p99_ms"] == "needs 299 frames, has 50"
+    assert budget_lines(document) == ["a edge: 7 of 50 frames over 50 ms, too few for a p99"]
 
 
 def test_notes_name_what_could_not_be_judged_or_shown() -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pipeline.ledger import FATES, SPANS, Ledger, Row, durations_ns
 from pipeline.ledger.columns import STAMPS, Columns
-from pipeline.verdict import PathCounts
+from pipeline.verdict import PathCounts, PathRule, WeaklyHard
 from pipeline.verdict.figures import PathFigures, count_paths
+from pipeline.verdict.windows import Spell
 
 if TYPE_CHECKING:
     from pipeline.ledger import Fate
@@ -144,3 +146,35 @@ def test_an_unknown_path_has_no_frames() -> None:
     assert len(figures) == 0
     assert figures.latencies_ns().tolist() == []
     assert figures.causes() == {}
+
+
+HARD = PathRule(name="a", deadline_ns=100, weakly_hard=WeaklyHard(misses=1, window=3))
+
+
+def test_windows_pass_over_interrupted_frames_and_other_paths() -> None:
+    """Frames 1, 3 and 4 are one after the other in what was judged."""
+    kept = [
+        row(0, "edge"),
+        row(1, "late", cause="uplink"),
+        row(2, "interrupted"),
+        row(2, "failed", path="b", cause="job"),
+        row(3, "dropped", cause="overtaken"),
+        row(4, "cloud"),
+        row(5, "failed", cause="job"),
+    ]
+    ledger = ledger_of(kept)
+    found = count_paths(ledger, {path: PathFigures(ledger, path) for path in "ab"}, [HARD])
+    assert found["a"].window == Spell(first=0, last=3, misses=2, frames=3)
+    assert found["a"].streak == Spell(first=1, last=3, misses=2, frames=2)
+    assert found["b"].window is None
+    assert found["b"].freshness is None
+
+
+def test_the_tightest_deadline_is_that_of_the_rows() -> None:
+    """Each row has its own; a path without rows has none."""
+    rows = [row(0, "edge"), structs.replace(row(1, "edge"), deadline_at_ns=170)]
+    ledger = ledger_of(rows)
+    found = count_paths(ledger, {"a": PathFigures(ledger, "a")}, [HARD])["a"]
+    assert found.tightest_ns == 70
+    empty = ledger_of([])
+    assert count_paths(empty, {"a": PathFigures(empty, "a")}, [HARD])["a"].tightest_ns is None

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from pipeline.runtime.core.cloud import CloudCore
 from pipeline.runtime.core.commands import Forget, Grant, Note, Send, Start
+from pipeline.runtime.core.config import CloudConfig, TaskConfig
 from pipeline.runtime.core.events import Job, JobFailed, SendRefused, StopAsked
 from pipeline.runtime.core.messages import Message
 
@@ -201,7 +202,8 @@ def test_a_failed_branch_takes_its_frames_other_jobs_back(local: type[Local], bu
     )
     task = config.tasks["objects"]
     route = replace(task.route, steps=branched)
-    config = replace(config, tasks={"objects": replace(task, route=route)})
+    task = TaskConfig.of(task.name, task.stream, route, in_flight=task.in_flight)
+    config = replace(config, tasks={"objects": task})
     site = local(build=build, machine=CloudCore(config))
     (first,) = _of(Start, site.tell(build.arrived(_work()), 0))
     (left,) = _of(Start, site.tell(build.done(first, began_ns=0, ended_ns=1), 1))
@@ -235,3 +237,67 @@ def test_what_cannot_be_sent_and_a_stop_are_noted(site: Local) -> None:
         Note(reason="send-refused", detail="full")
     ]
     assert site.tell(StopAsked(reason="ctrl-c"), 1) == [Note(reason="stopped", detail="ctrl-c")]
+
+
+def _urgent(nonce: int, frame: int, ends_ms: int) -> Message:
+    return replace(
+        _work(nonce=nonce),
+        frame=frame,
+        deadline_at_ns=ends_ms * MS,
+        expires_at_ns=ends_ms * MS,
+        scheduled_ns=0,
+    )
+
+
+def test_work_that_cannot_be_answered_in_time_is_refused_at_once(
+    local: type[Local], build: Build
+) -> None:
+    """What is ahead of it on the device counts, so that the car can fall back early."""
+    site = local(build=build, machine=CloudCore(build.config(step_ns=10 * MS)))
+    first = site.tell(build.arrived(_urgent(1, 1, 100)), 20 * MS)  # needs 50 ms, ends at 70
+    (unpack,) = _of(Start, first)
+    site.tell(build.done(unpack, began_ns=20 * MS, ended_ns=30 * MS), 30 * MS)
+    assert _of(Send, site.tell(build.arrived(_urgent(2, 2, 90)), 30 * MS)) == []
+    (refusal,) = _of(Send, site.tell(build.arrived(_urgent(3, 3, 90)), 45 * MS))
+    assert (refusal.message.kind, refusal.message.reason) == ("refusal", "too-late")
+    assert CREDIT in site.said
+
+
+def test_a_cloud_that_refuses_nothing_runs_late_work(local: type[Local], build: Build) -> None:
+    """The policy can be switched off, and frames that could never make it are served as well."""
+    lenient = replace(build.config(step_ns=10 * MS), cloud=CloudConfig(refuses=False))
+    for config, ends_ms in ((lenient, 100), (build.config(step_ns=10 * MS), 80)):
+        site = local(build=build, machine=CloudCore(config))
+        assert _of(Start, site.tell(build.arrived(_urgent(1, 1, ends_ms)), 95 * MS))
+
+
+def test_work_that_became_too_late_in_line_is_refused_and_not_started(
+    local: type[Local], build: Build
+) -> None:
+    """A job that took longer than predicted cost the one behind it its deadline."""
+    site = local(build=build, machine=CloudCore(build.config(step_ns=10 * MS)))
+    (unpack,) = _of(Start, site.tell(build.arrived(_urgent(1, 1, 100)), 10 * MS))
+    (tail,) = _of(Start, site.tell(build.done(unpack, began_ns=10 * MS, ended_ns=20 * MS), 20 * MS))
+    (unpack,) = _of(Start, site.tell(build.arrived(_urgent(2, 2, 100)), 20 * MS))
+    site.tell(build.done(unpack, began_ns=20 * MS, ended_ns=30 * MS), 30 * MS)
+    said = site.tell(build.done(tail, began_ns=20 * MS, ended_ns=65 * MS), 65 * MS)
+    (refusal,) = _of(Send, said)
+    assert (refusal.message.frame, refusal.message.reason) == (2, "expired")
+
+
+def test_waiting_work_is_batched(local: type[Local], build: Build) -> None:
+    """Two frames of one step share a slot, and each gets its own answer."""
+    config = build.config()
+    task = config.tasks["objects"]
+    steps = tuple(replace(s, batch_ns=(MS + MS // 2,)) for s in task.steps)
+    task = replace(task, steps=steps)
+    config = replace(config, tasks={"objects": task}, cloud=CloudConfig(batch={"cloud0": 2}))
+    site = local(build=build, machine=CloudCore(config))
+    tails = []
+    for number in range(1, 4):
+        (unpack,) = _of(Start, site.tell(build.arrived(_urgent(number, number, 100)), number))
+        tails += _of(Start, site.tell(build.done(unpack, began_ns=0, ended_ns=number), number))
+    (first,) = tails
+    said = site.tell(build.done(first, began_ns=3, ended_ns=9), 9)
+    together = next(s for s in _of(Start, said) if s.device == "cloud0")
+    assert [job.frame for job in together.jobs] == [2, 3]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.runtime.core.cloud import CloudCore
 from pipeline.runtime.core.commands import (
@@ -20,7 +21,7 @@ from pipeline.runtime.core.commands import (
     Settle,
     Start,
 )
-from pipeline.runtime.core.config import CONSUMER, PLAYER
+from pipeline.runtime.core.config import CONSUMER, PLAYER, BreakerConfig, CloudConfig
 from pipeline.runtime.core.consumer import ConsumerCore
 from pipeline.runtime.core.events import (
     CreditGranted,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.runtime.core.commands import Command
-    from pipeline.runtime.core.config import CoreConfig
+    from pipeline.runtime.core.config import CoreConfig, HedgeStart
     from pipeline.runtime.core.events import Event
     from tests.pipeline.runtime.conftest import Build, Machine
 
@@ -64,8 +65,9 @@ class World:
     released: dict[str, Counter[str]] = field(default_factory=dict)
     settled: Counter[tuple[str, int]] = field(default_factory=Counter)
     delivered: Counter[tuple[str, int]] = field(default_factory=Counter)
+    improved: Counter[tuple[str, int]] = field(default_factory=Counter)
     vehicle: VehicleCore = field(init=False)
-    offered: int = 0
+    offered: Counter[str] = field(default_factory=Counter)
     player_credits: int = 0
     refs: int = 0
     now_ns: int = -1_000_000_000
@@ -120,8 +122,8 @@ class World:
                     self.released[node].update(refs)
                 case Settle(row=row):
                     self.settled[row.path, row.frame] += 1
-                case Deliver(path=path, frame=frame):
-                    self.delivered[path, frame] += 1
+                case Deliver(path=path, frame=frame, improves=improves):
+                    (self.improved if improves else self.delivered)[path, frame] += 1
                 case _:
                     pass
 
@@ -140,7 +142,7 @@ class World:
             device=start.device,
             began_ns=self.now_ns,
             ended_ns=self.now_ns,
-            outputs=(Output(ref=self.ref(node), bytes=5),),
+            outputs=tuple(Output(ref=self.ref(node), bytes=5) for _ in start.jobs),
         )
 
     def sent(self, node: str, send: Send) -> tuple[str, Event]:
@@ -159,11 +161,15 @@ class World:
 
     def offer(self) -> None:
         """The next frame of the drive, the first two of them warm-up."""
-        number = self.offered - 2
-        self.offered += 1
+        left = [s for s in self.config.streams if self.offered[s] < FRAMES + 2]
+        stream = left[self.choose(len(left))]
+        number = self.offered[stream] - 2
+        if self.choose(9) == 8 and self.offered[stream]:
+            number -= 1  # a sensor that says the same thing twice
+        else:
+            self.offered[stream] += 1
         self.player_credits -= 1
-        event = self.build.offered(number)
-        self.held[VEHICLE][event.ref] += 1
+        event = replace(self.build.offered(number, stream=stream), ref=self.ref(VEHICLE))
         self.now_ns = max(self.now_ns, event.scheduled_ns)
         self.tell(VEHICLE, event)
 
@@ -174,7 +180,9 @@ class World:
             if isinstance(event, JobDone | JobFailed):
                 self.running[event.device] -= 1
             self.tell(node, event)
-        elif self.offered < FRAMES + 2 and self.player_credits > 0:
+        elif self.player_credits > 0 and any(
+            self.offered[stream] < FRAMES + 2 for stream in self.config.streams
+        ):
             self.offer()
         elif self.timers:
             timer = sorted(self.timers)[self.choose(len(self.timers))]
@@ -230,15 +238,87 @@ def test_any_interleaving_settles_every_frame_once_and_leaks_nothing(
         cloud_credits=cloud_credits,
         consumer_credits=consumer_credits,
     )
-    world = World(config=config, build=build, tape=list(tape))
+    _check(World(config=config, build=build, tape=list(tape)))
+
+
+@settings(max_examples=200)
+@given(
+    tape=st.binary(min_size=200, max_size=3_000),
+    start=st.sampled_from(["latest", "at-once", "after"]),
+    breaker=st.booleans(),
+    drops=st.booleans(),
+    refuses=st.booleans(),
+    batch=st.integers(1, 3),
+    settled=st.booleans(),
+    in_flight=st.integers(1, 3),
+    cloud_credits=st.integers(1, 3),
+)
+def test_no_policy_loses_a_frame_or_leaks(
+    build: Build,
+    tape: bytes,
+    *,
+    start: HedgeStart,
+    breaker: bool,
+    drops: bool,
+    refuses: bool,
+    batch: int,
+    settled: bool,
+    in_flight: int,
+    cloud_credits: int,
+) -> None:
+    """Hedges, breaker, refusals, batches, late work: the same laws hold under all of them."""
+    config = replace(
+        build.hedged(start=start, blocking_ns=2_000_000, in_flight=in_flight),
+        paths=(
+            build.path("tight", deadline_ms=60, horizon_ms=180),
+            build.path("loose", every=2, deadline_ms=200, horizon_ms=700),
+        ),
+        breaker=BreakerConfig(open_after=2, half_open_every_ns=90_000_000) if breaker else None,
+        drops_expired=drops,
+        cloud=CloudConfig(refuses=refuses, batch={"cloud0": batch}),
+        cloud_credits=cloud_credits,
+        grant_when_settled=settled,
+    )
+    _check(World(config=config, build=build, tape=list(tape)))
+
+
+@settings(max_examples=200)
+@given(
+    tape=st.binary(min_size=200, max_size=3_000),
+    shapes=st.tuples(*[st.sampled_from(["edge", "split"])] * 2),
+    every=st.integers(1, 3),
+    wait_ms=st.integers(0, 60),
+    partial=st.booleans(),
+)
+def test_no_set_of_sensors_is_lost_or_kept(
+    build: Build,
+    tape: bytes,
+    *,
+    shapes: tuple[str, str],
+    every: int,
+    wait_ms: int,
+    partial: bool,
+) -> None:
+    """Every anchor's frame settles once; what partners made is forgotten in the end."""
+    config = build.fused(shapes, every=every, wait_ms=wait_ms, partial=partial)
+    _check(World(config=config, build=build, tape=list(tape)))
+
+
+def _check(world: World) -> None:
+    """Play to the end: one fate per frame and path, no ref, credit, timer or slot left over."""
+    config = world.config
     world.play()
-    expected = {(path.name, n) for path in paths for n in range(FRAMES) if path.selects(n)}
+    expected = {(path.name, n) for path in config.paths for n in range(FRAMES) if path.selects(n)}
     assert world.settled == Counter(expected)
     assert set(world.delivered) <= expected
     assert set(world.delivered.values()) <= {1}
+    assert set(world.improved) <= expected
+    assert set(world.improved.values()) <= {1}
+    kept = Counter(world.vehicle._fusing.kept)
+    world.released[VEHICLE] += kept
     assert world.released == world.held
-    assert world.vehicle._cloud_credits == cloud_credits
-    assert world.vehicle._consumer_credits == consumer_credits
+    assert world.vehicle._admission.cloud_credits == config.cloud_credits
+    assert world.vehicle._consumer_credits == config.consumer_credits
     assert world.player_credits == config.player_credits
     assert world.timers == {}
     assert not +world.running

@@ -123,3 +123,66 @@ def test_slots_are_never_exceeded_and_never_idle_while_a_job_waits(
         assert devices.waiting("npu") == len(waiting)
         assert len(running) <= slots
         assert len(running) == slots or not waiting
+
+
+def _late(devices: DeviceScheduler, frame: int, at_ns: int, start_by_ns: int) -> list[Start]:
+    return devices.submit(
+        _job(frame),
+        "npu",
+        deadline_at_ns=frame,
+        inputs=(f"in/{frame}",),
+        at_ns=at_ns,
+        start_by_ns=start_by_ns,
+        lengths_ns=(10, 15, 18),
+    )
+
+
+def test_a_job_past_its_latest_start_is_never_started() -> None:
+    """Neither at once nor when its turn comes; the next one in line goes instead."""
+    devices = DeviceScheduler({"npu": 1})
+    assert _late(devices, 0, 11, 10) == []
+    assert devices.expired == [_job(0)]
+    assert _late(devices, 1, 11, 100) != []
+    assert _late(devices, 2, 12, 20) == []
+    assert _late(devices, 3, 12, 21) == []
+    assert devices.over(_job(1), 21) == [_start(3)]
+    assert devices.expired == [_job(0), _job(2)]
+
+
+def test_waiting_jobs_of_one_step_run_together_as_far_as_all_stay_in_time() -> None:
+    """Two take 15: what has to start alone by 20 may end at 30 at the latest."""
+    devices = DeviceScheduler({"npu": 1}, {"npu": 3})
+    _late(devices, 0, 0, 100)
+    for frame, start_by_ns in ((1, 20), (2, 20), (3, 100)):
+        assert _late(devices, frame, 1, start_by_ns) == []
+    (start,) = devices.over(_job(0), 14)
+    assert start.jobs == (_job(1), _job(2))
+    assert start.inputs == (("in/1",), ("in/2",))
+    assert devices.waiting("npu") == 1
+    (start,) = devices.over(_job(1), 29)
+    assert start.jobs == (_job(3),)
+    assert devices.over(_job(2), 29) == []
+
+
+def test_other_steps_and_tasks_do_not_join_a_batch() -> None:
+    """A batch is one segment on several frames."""
+    devices = DeviceScheduler({"npu": 1}, {"npu": 4})
+    _late(devices, 0, 0, 100)
+    _late(devices, 1, 0, 100)
+    for job in (Job(2, "lanes", 0), _job(3, step=1)):
+        devices.submit(job, "npu", deadline_at_ns=9, inputs=(), lengths_ns=(1, 1, 1, 1))
+    (start,) = devices.over(_job(0), 10)
+    assert start.jobs == (_job(1),)
+
+
+def test_the_predicted_start_counts_what_runs_and_what_goes_before() -> None:
+    """Work with a later deadline does not."""
+    devices = DeviceScheduler({"npu": 1, "pair": 2})
+    assert devices.starts_ns("npu", 5, 100) == 100
+    _late(devices, 1, 100, 1_000)
+    _late(devices, 2, 101, 1_000)
+    _late(devices, 9, 101, 1_000)
+    assert devices.starts_ns("npu", 5, 104) == 104 + 6 + 10
+    for frame in range(2):
+        devices.submit(_job(20 + frame), "pair", deadline_at_ns=1, inputs=(), lengths_ns=(8,))
+    assert devices.starts_ns("pair", 5, 3) == 8

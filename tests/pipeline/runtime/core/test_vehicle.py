@@ -143,11 +143,33 @@ def test_a_waiting_frame_that_cannot_make_it_is_dropped_as_expired(
     local: type[Local], build: Build
 ) -> None:
     """At its turn the rest of the way no longer fits into what is left of the deadline."""
-    car = _car(local, build, build.config("edge", in_flight=1))
+    config = replace(build.config("edge", in_flight=1), drops_expired=False)
+    car = _car(local, build, config)
     first = car.tell(build.offered(0), 0)
     car.tell(build.offered(1), 40 * MS)
     car.work_off(first, 140 * MS - 6 * MS)  # the frame needs 4 ms and has 3 left
     assert ("objects-path", 1, "dropped", "expired") in _fates(car.said)
+
+
+def test_work_that_can_no_longer_be_in_time_is_never_started(
+    local: type[Local], build: Build
+) -> None:
+    """Preparing took so long that the rest would end after the deadline."""
+    car = _car(local, build, build.config("edge"))
+    (start, *_) = car.tell(build.offered(0), 0)
+    late = car.tell(build.done(start, began_ns=0, ended_ns=98 * MS), 98 * MS)
+    assert not [command for command in late if isinstance(command, Start)]
+    assert _fates(car.said) == [("objects-path", 0, "dropped", "expired")]
+
+
+def test_a_route_that_can_never_be_in_time_runs_all_the_same(
+    local: type[Local], build: Build
+) -> None:
+    """Where the plan's best case exceeds the deadline, frames are late and not dropped."""
+    config = build.config("edge", step_ns=50 * MS)
+    car = _car(local, build, config)
+    car.work_off(car.tell(build.offered(0), 0), 0)
+    assert [row[2] for row in _fates(car.said)] == ["edge"]
 
 
 def test_a_waiting_frame_that_can_just_make_it_is_admitted(

@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 _BLOCK = 1024  # frames whose words are made at once
 _ATTEMPTS = 4  # Philox gives four words per counter: one per attempt
 _SHIFT = 1 << 40  # makes the counters of warm-up frames positive
@@ -28,6 +30,7 @@ class Draws:
         self._seed = seed
         self._keys: dict[tuple[str, str], np.ndarray[tuple[int], np.dtype[np.uint64]]] = {}
         self._factors: dict[tuple[str, str], tuple[int, Sequence[int], list[int]]] = {}
+        self._held: dict[tuple[str, str], tuple[int, list[int]]] = {}
 
     def word(self, purpose: str, subject: str, frame: int, attempt: int = 0) -> int:
         """A 64-bit word.
@@ -38,8 +41,12 @@ class Draws:
             frame: Frame number, negative for warm-up.
             attempt: 0 to 3.
         """
+        name = (purpose, subject)
         block, index = divmod(frame + _SHIFT, _BLOCK)
-        return int(self._words((purpose, subject), block)[index * _ATTEMPTS + attempt])
+        held = self._held.get(name)
+        if held is None or held[0] != block:
+            held = self._held[name] = (block, self._words(name, block).tolist())
+        return held[1][index * _ATTEMPTS + attempt]
 
     def ppm(self, table: Sequence[int], purpose: str, subject: str, frame: int) -> int:
         """A factor in parts per million, drawn from a table of evenly spaced quantiles."""
@@ -52,6 +59,17 @@ class Draws:
             held = (block, table, np.asarray(table, np.int64)[places].tolist())
             self._factors[name] = held
         return held[2][index]
+
+    def words(self, purpose: str, subject: str, count: int) -> NDArray[np.uint64]:
+        """Many words at once, for what is drawn for a whole run and not for a frame of it.
+
+        Args:
+            purpose: What for, such as `bootstrap`.
+            subject: A path, or whatever else has draws of its own.
+            count: How many.
+        """
+        found = np.random.Philox(key=self._key((purpose, subject))).random_raw(count)
+        return np.asarray(found, np.uint64)
 
     def _words(
         self, name: tuple[str, str], block: int

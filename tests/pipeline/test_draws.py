@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.runtime.draws import Draws
+from pipeline.draws import Draws
 
 if TYPE_CHECKING:
     from random import Random
@@ -68,7 +68,7 @@ PINNED = [3572777403309167827, 7610617094594101361, 7205054498972459680, 1000953
 def test_every_process_draws_the_same() -> None:
     """The interpreter's hash seed does not reach a draw."""
     script = (
-        "from pipeline.runtime.draws import Draws\n"
+        "from pipeline.draws import Draws\n"
         "print([Draws(1).word('jitter', 'objects/1', f) for f in (-1, 0, 1_023, 1_024)])\n"
     )
     for hash_seed in ("0", "7"):

@@ -1,0 +1,284 @@
+"""Policies of a scenario on the plan of its tasks: ways, hedges, breaker, switching, batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from pipeline.plan.steps import Run
+from pipeline.planner.hedges import (
+    HedgeDraft,
+    cost_based_ns,
+    left_ns,
+    longest_ns,
+    tail_hedge,
+    variant_hedge,
+)
+from pipeline.planner.pricing import run_step
+from pipeline.planner.regions import Region, regions
+from pipeline.planner.segments import segments_of
+from pipeline.runtime.core.config import (
+    BreakerConfig,
+    CloudConfig,
+    Hedge,
+    SwitchConfig,
+    TaskConfig,
+    Way,
+)
+from pipeline.scenario.policies import VARIANT, before_deadline_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.assembly.equipment import Equipment
+    from pipeline.plan.routes import Route, RouteStep
+    from pipeline.planner.candidates import Subject
+    from pipeline.planner.planning import Planned
+    from pipeline.runtime.core.config import HedgeStart
+    from pipeline.runtime.spec import SegmentSpec
+    from pipeline.scenario.loading import LoadedScenario
+    from pipeline.scenario.policies import Policy
+
+_PPM = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policed:
+    """The tasks as the cores run them.
+
+    Attributes:
+        tasks: Their configurations.
+        segments: Segments of every route that may run.
+        warnings: What a user should know of the hedges.
+    """
+
+    tasks: dict[str, TaskConfig]
+    segments: dict[str, SegmentSpec]
+    warnings: tuple[str, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Drafted:
+    """A task's ways before they are timed: routes, hedges, and the steps of all of them."""
+
+    planned: Planned
+    steps: list[RouteStep]
+    ways: list[tuple[Way, HedgeDraft | None]]
+
+
+def police(
+    loaded: LoadedScenario,
+    planned: Mapping[str, Planned],
+    variants: Mapping[str, Subject],
+    equipment: Equipment,
+    *,
+    directory: Path,
+) -> Policed:
+    """Give every task its ways and hedges.
+
+    Args:
+        loaded: The scenario.
+        planned: Plans of the tasks.
+        variants: Per task the variant that hedges it, where one is asked for.
+        equipment: Devices and link.
+        directory: Where cut models are written.
+    """
+    scenario = loaded.scenario
+    drafted = {
+        name: _draft(found, scenario.policy, variants.get(name)) for name, found in planned.items()
+    }
+    steps = [step for task in drafted.values() for step in task.steps]
+    edge = equipment.world.edge.name
+    blocking_ns = longest_ns(steps, edge, equipment.quantiles)
+    warnings: list[str] = []
+    tasks: dict[str, TaskConfig] = {}
+    segments: dict[str, SegmentSpec] = {}
+    for name, task in drafted.items():
+        ways = tuple(
+            _timed(loaded, name, way, hedge, task, equipment, blocking_ns, warnings)
+            for way, hedge in task.ways
+        )
+        batch = scenario.devices[equipment.world.cloud.name].batch
+        found = _with_batches(task, equipment, batch)
+        tasks[name] = TaskConfig(
+            name=name,
+            stream=scenario.tasks[name].input.stream,
+            steps=tuple(found),
+            ways=ways,
+            in_flight=scenario.policy.in_flight,
+        )
+        for way, hedge in task.ways:
+            draft = next(d for d in task.planned.drafts if d.route.id == way.route.id)
+            made = segments_of(task.planned.subject, draft, directory)
+            if hedge is not None and hedge.draft.route.id != draft.route.id:
+                subject = variants.get(name, task.planned.subject)
+                made += segments_of(subject, hedge.draft, directory)
+            segments.update({segment.name: segment for segment in made})
+    return Policed(tasks=tasks, segments=segments, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def breaker_of(policy: Policy) -> BreakerConfig | None:
+    """The circuit breaker that a scenario asks for."""
+    if policy.breaker is None:
+        return None
+    return BreakerConfig(
+        open_after=policy.breaker.open_after,
+        half_open_every_ns=policy.breaker.half_open_every,
+    )
+
+
+def switch_of(policy: Policy, equipment: Equipment) -> SwitchConfig:
+    """How the vehicle moves between regions of the plan map."""
+    link = equipment.world.link
+    if policy.switch is None:
+        return SwitchConfig()
+    return SwitchConfig(
+        patience=policy.switch.patience,
+        margin_ppm=round(policy.switch.margin * _PPM),
+        probe_every_ns=policy.switch.probe_every,
+        nominal_bits_per_s=link.up_bits_per_s,
+        one_way_ns=link.rtt_ns // 2,
+    )
+
+
+def cloud_of(loaded: LoadedScenario, equipment: Equipment) -> CloudConfig:
+    """What the cloud takes, and how its device batches."""
+    name = equipment.world.cloud.name
+    batch = loaded.scenario.devices[name].batch
+    return CloudConfig(
+        refuses=loaded.scenario.policy.cloud.refuse == "late",
+        batch={name: batch} if batch > 1 else {},
+    )
+
+
+def _draft(planned: Planned, policy: Policy, variant: Subject | None) -> _Drafted:
+    found: list[tuple[int, int]] = [(planned.plan.run, 0)]
+    if policy.switch is not None:
+        found = [(r.candidate, r.from_bits_per_s) for r in _regions(planned, policy)]
+    task = _Drafted(planned=planned, steps=[], ways=[])
+    for index, from_bits_per_s in found:
+        draft = planned.drafts[index]
+        places = _add(task.steps, draft.route, ())
+        hedge = None
+        if policy.hedge.start != "never" and draft.cut:
+            if variant is None:
+                hedge = tail_hedge(planned.subject, planned.world, draft)
+            else:
+                hedge = variant_hedge(variant, planned.world)
+        way = Way(route=draft.route, places=places, from_bits_per_s=from_bits_per_s)
+        if hedge is not None:
+            hedge_places = _add(task.steps, hedge.route, places[: hedge.shared])
+            timed = Hedge(route=hedge.route, places=hedge_places)
+            way = replace(way, hedge=timed)
+        task.ways.append((way, hedge))
+    return task
+
+
+def _regions(planned: Planned, policy: Policy) -> list[Region]:
+    lowest = 0 if policy.switch is None else policy.switch.lowest
+    return regions(
+        planned.plan.candidates,
+        nominal_bits_per_s=planned.world.link.up_bits_per_s,
+        lowest_bits_per_s=max(1, lowest),
+        deadline_ns=planned.deadline_ns,
+    )
+
+
+def _add(steps: list[RouteStep], route: Route, shared: tuple[int, ...]) -> tuple[int, ...]:
+    """Add a route's own steps to the task's; returns where all of its steps stand."""
+    places = list(shared)
+    for step in route.steps[len(shared) :]:
+        places.append(len(steps))
+        steps.append(replace(step, after=tuple(places[i] for i in step.after)))
+    return tuple(places)
+
+
+def _with_batches(task: _Drafted, equipment: Equipment, most: int) -> list[RouteStep]:
+    """The steps, those of the cloud's device with their time for two, three … frames."""
+    if most == 1:
+        return task.steps
+    cloud = equipment.world.cloud
+    works = task.planned.works
+    found = []
+    for step in task.steps:
+        if isinstance(step.step, Run) and step.step.device == cloud.name:
+            work = works(step.step.segment)
+            longer = tuple(
+                run_step(equipment.world, step.step.segment, work, cloud, batch=count).latency_ns
+                for count in range(2, most + 1)
+            )
+            found.append(replace(step, batch_ns=longer))
+        else:
+            found.append(step)
+    return found
+
+
+def _timed(
+    loaded: LoadedScenario,
+    name: str,
+    way: Way,
+    hedge: HedgeDraft | None,
+    task: _Drafted,
+    equipment: Equipment,
+    blocking_ns: int,
+    warnings: list[str],
+) -> Way:
+    """The way with its hedge's start worked out."""
+    if hedge is None or way.hedge is None:
+        return way
+    policy = loaded.scenario.policy.hedge
+    planned, quantiles = task.planned, equipment.quantiles
+    length_ns, device_ns = left_ns(hedge, planned.world, quantiles, planned.subject.result_bytes)
+    latest_ns = planned.deadline_ns - length_ns - blocking_ns - policy.margin
+    if latest_ns < 0 and policy.start != "at-once":
+        warnings.append(
+            str(
+                loaded.problem(
+                    ("policy", "hedge", "start"),
+                    f"task {name}: the hedge needs {length_ns / 1e6:.1f} ms, and up to"
+                    f" {blocking_ns / 1e6:.1f} ms until the device is free, of a deadline of"
+                    f" {planned.deadline_ns / 1e6:g} ms; it starts at once and may be late",
+                )
+            )
+        )
+    start: HedgeStart = "latest"
+    after_ns = 0
+    before_ns = before_deadline_ns(policy.start)
+    if policy.start == "at-once":
+        start = "at-once"
+    elif before_ns is not None:
+        start, after_ns = "after", planned.deadline_ns - before_ns
+    elif policy.start == "cost-based":
+        start = "after"
+        after_ns = cost_based_ns(
+            way.route,
+            equipment.link,
+            quantiles,
+            task=name,
+            source_ns=planned.source_ns,
+            deadline_ns=planned.deadline_ns,
+            latest_ns=max(0, latest_ns),
+            ratio=policy.edge_cost,
+        )
+    timed = replace(
+        way.hedge,
+        start=start,
+        after_ns=after_ns,
+        length_ns=length_ns,
+        device=equipment.world.edge.name,
+        device_ns=device_ns,
+        blocking_ns=blocking_ns,
+        margin_ns=policy.margin,
+    )
+    return replace(way, hedge=timed)
+
+
+def hedging_variant(loaded: LoadedScenario) -> str | None:
+    """Name of the variant that hedges, where the scenario names one."""
+    hedge = loaded.scenario.policy.hedge
+    if hedge.start == "never" or not hedge.covers.startswith(VARIANT):
+        return None
+    return hedge.covers.removeprefix(VARIANT)

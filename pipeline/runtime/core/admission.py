@@ -1,0 +1,156 @@
+"""Which frames the vehicle takes on, and by which of their task's routes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.runtime.core.breaker import Breaker
+from pipeline.runtime.core.commands import Note
+from pipeline.runtime.core.estimation import LinkEstimator, RegionSwitch
+from pipeline.runtime.core.frames import Course, TaskState
+from pipeline.runtime.core.itinerary import Chart
+
+if TYPE_CHECKING:
+    from pipeline.runtime.core.commands import Command
+    from pipeline.runtime.core.config import CoreConfig, Hedge, TaskConfig
+    from pipeline.runtime.core.frames import Attempt
+
+
+class Admitted(NamedTuple):
+    """How a frame is taken on.
+
+    Attributes:
+        chart: The route that it begins with.
+        planned: The route that the plan wanted.
+        hedge: Its second route; None for none.
+        hedge_chart: That route as the vehicle sees it.
+        note: Why the route is not the plan's; "" where it is.
+    """
+
+    chart: Chart
+    planned: Chart
+    hedge: Hedge | None = None
+    hedge_chart: Chart | None = None
+    note: str = ""
+
+
+class Admission:
+    """Places in flight, credits of the cloud, the breaker and the regions of the plan map.
+
+    Attributes:
+        tasks: State of each task.
+        breaker: Whether the cloud is asked.
+        cloud_credits: Requests that may still be sent to the cloud.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self._config = config
+        self.breaker = Breaker(config.breaker)
+        self.cloud_credits = 0
+        self._estimator = LinkEstimator(config.switch)
+        self.tasks = {name: self._state(task) for name, task in config.tasks.items()}
+        self._switches = any(len(task.courses) > 1 for task in self.tasks.values())
+
+    def _state(self, task: TaskConfig) -> TaskState:
+        config, site = self._config, self._config.sites.vehicle
+        courses = []
+        for way in task.ways:
+            hedge = way.hedge
+            courses.append(
+                Course(
+                    way=way,
+                    chart=Chart.of(
+                        way.route, config.sites, site, steps=task.steps, places=way.places
+                    ),
+                    hedge=hedge,
+                    hedge_chart=None
+                    if hedge is None
+                    else Chart.of(
+                        hedge.route, config.sites, site, steps=task.steps, places=hedge.places
+                    ),
+                )
+            )
+        paths = tuple(p for p in (*config.paths, *config.parts) if p.task == task.name)
+        switch = RegionSwitch([way.from_bits_per_s for way in task.ways], config.switch)
+        if config.switch.nominal_bits_per_s:
+            switch.observe(config.switch.nominal_bits_per_s)
+        return TaskState(
+            config=task,
+            courses=tuple(courses),
+            paths=paths,
+            fuses=next((path.name for path in paths if path.fuse is not None), ""),
+            switch=switch,
+        )
+
+    def admit(self, task: TaskState, at_ns: int) -> Admitted | str:
+        """Take a frame of a task on, if that is allowed now; its place and credit are taken.
+
+        Returns:
+            How it is taken on; "" when it has to wait; else the reason for which it is dropped.
+        """
+        if task.active >= task.config.in_flight:
+            return ""
+        course = task.courses[task.switch.current]
+        if not course.chart.crosses and task.switch.current and task.switch.probe_due(at_ns):
+            course = task.courses[task.switch.current - 1]
+        chart, hedge = course.chart, course.hedge
+        if not chart.crosses:
+            return self._taken(task, Admitted(chart, chart, hedge, course.hedge_chart))
+        if not self.breaker.allows(at_ns):
+            fallback = self._fallback(task, course)
+            if fallback is None:
+                return "breaker"
+            return self._taken(task, Admitted(fallback, chart, note="breaker-fallback"))
+        if self.cloud_credits > 0:
+            self.cloud_credits -= 1
+            return self._taken(task, Admitted(chart, chart, hedge, course.hedge_chart))
+        if course.hedge_chart is None:
+            return ""
+        return self._taken(task, Admitted(course.hedge_chart, chart, note="no-credit-fallback"))
+
+    def give_back(self, task: TaskState, admitted: Admitted) -> None:
+        """A frame that was taken on is not, after all."""
+        self.release(task, unused=admitted.chart.crosses)
+
+    def release(self, task: TaskState, *, unused: bool) -> None:
+        """A place in flight is free; a credit that was not used comes back."""
+        task.active -= 1
+        if unused:
+            self.cloud_credits += 1
+
+    def learn(self, task: TaskState, attempt: Attempt, out: list[Command]) -> None:
+        """An answer says how its message crossed upward."""
+        if not self._switches:
+            return
+        began_ns = attempt.elsewhere.get("uplink_wait")
+        arrived_ns = attempt.elsewhere.get("uplink")
+        if began_ns is None or arrived_ns is None:
+            return
+        if self._estimator.crossed(attempt.bytes_up, began_ns, arrived_ns):
+            self._observe(task, out)
+
+    def missed(self, task: TaskState, attempt: Attempt, at_ns: int, out: list[Command]) -> None:
+        """A request was not answered by its frame's deadline."""
+        if self.breaker.failed(at_ns):
+            out.append(Note(reason="breaker-open"))
+        if self._switches:
+            self._estimator.silent(attempt.bytes_up, attempt.sent_ns, at_ns)
+            self._observe(task, out)
+
+    def _observe(self, task: TaskState, out: list[Command]) -> None:
+        del task  # all tasks share the link
+        for state in self.tasks.values():
+            if state.switch.observe(self._estimator.bits_per_s):
+                name = f"{state.config.name}: region {state.switch.current}"
+                out.append(Note(reason="region", detail=name))
+
+    def _fallback(self, task: TaskState, course: Course) -> Chart | None:
+        """A route that stays in the vehicle, if the task has one."""
+        if course.hedge_chart is not None:
+            return course.hedge_chart
+        return next((c.chart for c in task.courses if not c.chart.crosses), None)
+
+    @staticmethod
+    def _taken(task: TaskState, admitted: Admitted) -> Admitted:
+        task.active += 1
+        return admitted

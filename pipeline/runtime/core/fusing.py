@@ -1,0 +1,149 @@
+"""Paths from several sensors: which frames belong together, and when a set is complete."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.ledger.fates import Fate
+    from pipeline.runtime.core.config import CoreConfig, FuseConfig, Partner
+
+_REMEMBERED = 32  # frames of a partner that are kept; no anchor waits for older ones
+
+
+class Part(NamedTuple):
+    """What became of one sensor's frame; `ref` is empty where nothing came of it."""
+
+    ref: str
+    fate: Fate
+    cause: str
+    at_ns: int
+    cloud: bool = False
+    fallback: bool = False
+    stamps: dict[str, int] = {}  # noqa: RUF012 - never changed
+    modelled_ns: int = 0
+    bytes_up: int = 0
+    bytes_down: int = 0
+    overrun: bool = False
+
+
+class Waiting(NamedTuple):
+    """A set is not complete; it is looked at again at that run time, or when a part is over."""
+
+    until_ns: int
+
+
+class Lost(NamedTuple):
+    """Nothing will come of a set."""
+
+    fate: Fate
+    cause: str
+
+
+class Complete(NamedTuple):
+    """What is fused: the anchor first, then partners in the path's order.
+
+    Attributes:
+        parts: The parts that are there.
+        partial: Whether a partner is missing.
+    """
+
+    parts: tuple[Part, ...]
+    partial: bool
+
+
+class Fusing:
+    """Keeps parts until their sets are complete.
+
+    An anchor's partner is the frame of the partner's stream whose recorded stamp lies nearest to
+    the anchor's plus the partner's offset, and no farther from it than `within_ns`.
+    """
+
+    def __init__(self, config: CoreConfig) -> None:
+        self._paths = {path.name: path.fuse for path in config.paths if path.fuse is not None}
+        self._over: dict[str, dict[int, Part]] = {part.name: {} for part in config.parts}
+        self._offered: dict[str, deque[tuple[int, int]]] = {
+            part.name: deque(maxlen=_REMEMBERED) for part in config.parts
+        }
+        self._held: Counter[str] = Counter()
+
+    @property
+    def kept(self) -> Iterator[str]:
+        """Refs of results that are kept, each once."""
+        return iter(self._held)
+
+    def offered(self, part: str, frame: int, stamp_ns: int) -> None:
+        """A frame of a part was offered."""
+        self._offered[part].append((stamp_ns, frame))
+
+    def over(self, part: str, frame: int, result: Part) -> list[str]:
+        """A part is over; returns refs that are needed no more."""
+        known = self._over[part]
+        known[frame] = result
+        if result.ref:
+            self._held[result.ref] += 1
+        return self._drop(known, frame) if len(known) > _REMEMBERED else []
+
+    def forget_anchor(self, path: str, frame: int) -> list[str]:
+        """A set is over; returns refs that are needed no more."""
+        return self._drop(self._over[self._config(path).anchor], frame, only=True)
+
+    def look(self, path: str, frame: int, stamp_ns: int, at_ns: int) -> Waiting | Lost | Complete:
+        """How the set of an anchor's frame stands.
+
+        Args:
+            path: Name of the fused path.
+            frame: The anchor's frame.
+            stamp_ns: Its recorded stamp.
+            at_ns: Now, run time.
+        """
+        config = self._config(path)
+        anchor = self._over[config.anchor].get(frame)
+        if anchor is None:
+            return Waiting(-1)
+        if not anchor.ref:
+            return Lost(anchor.fate, anchor.cause)
+        parts, until_ns, missing = [anchor], -1, False
+        for partner in config.partners:
+            found = self._partner(partner, stamp_ns)
+            if found is not None and found.ref:
+                parts.append(found)
+                continue
+            ends_ns = anchor.at_ns + partner.wait_ns
+            if found is None and at_ns < ends_ns:
+                until_ns = max(until_ns, ends_ns)
+            elif not partner.partial:
+                return Lost("dropped", "partner")
+            else:
+                missing = True
+        if until_ns >= 0:
+            return Waiting(until_ns)
+        return Complete(tuple(parts), missing)
+
+    def _config(self, path: str) -> FuseConfig:
+        return self._paths[path]
+
+    def _partner(self, partner: Partner, stamp_ns: int) -> Part | None:
+        """The partner's part, if its frame is known and over."""
+        wanted_ns = stamp_ns + partner.offset_ns
+        near = [
+            (abs(found_ns - wanted_ns), number)
+            for found_ns, number in self._offered[partner.part]
+            if abs(found_ns - wanted_ns) <= partner.within_ns
+        ]
+        return self._over[partner.part].get(min(near)[1]) if near else None
+
+    def _drop(self, known: dict[int, Part], frame: int, *, only: bool = False) -> list[str]:
+        """Forget a frame's part, or the oldest; returns refs that nobody holds any more."""
+        oldest = frame if only else min(known)
+        part = known.pop(oldest, None)
+        if part is None or not part.ref:
+            return []
+        self._held[part.ref] -= 1
+        if self._held[part.ref] > 0:
+            return []
+        del self._held[part.ref]
+        return [part.ref]
