@@ -204,6 +204,11 @@ def _predicted_primed(assembled: Assembled) -> Primed:
     return replace(blank, sizes=predicted_sizes(assembled.spec.core, results, blank.sizes))
 
 
+def modelled_setup(assembled: Assembled) -> VirtualSetup:
+    """What the virtual driver needs where sizes are those of the plan and nothing is computed."""
+    return virtual_setup(assembled, _predicted_primed(assembled))
+
+
 def _prime(assembled: Assembled, observer: Observer, *, must_keep: bool) -> Primed:
     cache, limit_bytes = Path(assembled.spec.cache), cache_limit()
 

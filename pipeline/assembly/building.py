@@ -224,7 +224,7 @@ def assemble(
         facts=drive.facts,
         schedule=drive.schedule,
         untrained=tuple(name for name, model in models.items() if model.untrained),
-        warnings=(*_warnings(loaded, plan), *policed.warnings),
+        warnings=(*_warnings(loaded, plan, policed), *policed.warnings),
     )
 
 
@@ -370,10 +370,12 @@ def _hashes(
     }
 
 
-def _warnings(loaded: LoadedScenario, plan: Plan) -> list[str]:
+def _warnings(loaded: LoadedScenario, plan: Plan, policed: Policed) -> list[str]:
     """Deadlines that no route can be expected to meet, and tasks that cannot keep pace."""
     warnings: list[str] = []
     for task in plan.tasks:
+        if task.task in policed.covered:
+            continue  # the hedge meets them in the car, whatever the route over the link takes
         if task.chosen is None:
             warnings.append(f"{task.task}: {task.explanation}")
         best = min((c for c in task.candidates if c.allowed), key=lambda c: c.latency_ns)
@@ -389,4 +391,4 @@ def _warnings(loaded: LoadedScenario, plan: Plan) -> list[str]:
             for name, path in loaded.scenario.paths.items()
             if task.task in path.tasks and path.tightest_ns < best.latency_ns
         ]
-    return warnings
+    return list(dict.fromkeys(warnings))

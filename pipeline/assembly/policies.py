@@ -53,11 +53,13 @@ class Policed:
         tasks: Their configurations.
         segments: Segments of every route that may run.
         warnings: What a user should know of the hedges.
+        covered: Tasks whose hedge is in time whatever the network does.
     """
 
     tasks: dict[str, TaskConfig]
     segments: dict[str, SegmentSpec]
     warnings: tuple[str, ...]
+    covered: frozenset[str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -117,7 +119,22 @@ def police(
                 subject = variants.get(name, task.planned.subject)
                 made += segments_of(subject, hedge.draft, directory)
             segments.update({segment.name: segment for segment in made})
-    return Policed(tasks=tasks, segments=segments, warnings=tuple(dict.fromkeys(warnings)))
+    covered = frozenset(
+        name
+        for name, task in tasks.items()
+        if all(
+            way.hedge is not None
+            and way.hedge.length_ns + way.hedge.blocking_ns + way.hedge.margin_ns
+            <= planned[name].deadline_ns
+            for way in task.ways
+        )
+    )
+    return Policed(
+        tasks=tasks,
+        segments=segments,
+        warnings=tuple(dict.fromkeys(warnings)),
+        covered=covered,
+    )
 
 
 def breaker_of(policy: Policy) -> BreakerConfig | None:

@@ -41,6 +41,7 @@ class Admission:
         tasks: State of each task.
         breaker: Whether the cloud is asked.
         cloud_credits: Requests that may still be sent to the cloud.
+        switches: Whether some task has several regions.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -49,7 +50,7 @@ class Admission:
         self.cloud_credits = 0
         self._estimator = LinkEstimator(config.switch)
         self.tasks = {name: self._state(task) for name, task in config.tasks.items()}
-        self._switches = any(len(task.courses) > 1 for task in self.tasks.values())
+        self.switches = any(len(task.courses) > 1 for task in self.tasks.values())
 
     def _state(self, task: TaskConfig) -> TaskState:
         config, site = self._config, self._config.sites.vehicle
@@ -120,7 +121,7 @@ class Admission:
 
     def learn(self, task: TaskState, attempt: Attempt, out: list[Command]) -> None:
         """An answer says how its message crossed upward."""
-        if not self._switches:
+        if not self.switches:
             return
         began_ns = attempt.elsewhere.get("uplink_wait")
         arrived_ns = attempt.elsewhere.get("uplink")
@@ -133,7 +134,7 @@ class Admission:
         """A request was not answered by its frame's deadline."""
         if self.breaker.failed(at_ns):
             out.append(Note(reason="breaker-open"))
-        if self._switches:
+        if self.switches:
             self._estimator.silent(attempt.bytes_up, attempt.sent_ns, at_ns)
             self._observe(task, out)
 

@@ -74,6 +74,7 @@ class VehicleCore:
         )
         self._admission = Admission(config)
         self._breaker = self._admission.breaker
+        self._learns = config.breaker is not None or self._admission.switches
         self._tasks = self._admission.tasks
         self._by_stream: dict[str, list[TaskState]] = {s: [] for s in config.streams}
         for task in self._tasks.values():
@@ -331,7 +332,7 @@ class VehicleCore:
                 message=message, channel=channel, refs=refs or (frame.offer.ref,), bytes=sent_bytes
             )
         )
-        if not frame.awaited and (frame.hedge or frame.second or self._config.breaker):
+        if not frame.awaited and (frame.hedge or frame.second or self._learns):
             frame.awaited = True
             timer = f"deadline/{frame.key[0]}/{frame.key[1]}"
             out.append(SetTimer(timer=timer, at_ns=frame.expires_at_ns))

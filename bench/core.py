@@ -1,0 +1,124 @@
+"""The cores in virtual time against a bare SimPy model of six queues in tandem.
+
+Ours is the urban example: two cameras, three paths, hedge, breaker, a varying link, with sizes as
+planned, so that nothing is computed. The rival moves frames through six first-in-first-out
+resources with fixed service times, and decides nothing, keeps nothing and draws nothing. Both run
+in this process, one after the other, several times; the middle of each counts.
+"""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+import simpy
+
+from bench.figure import Figure
+from pipeline import api
+from pipeline.api.replaying import modelled_setup
+from pipeline.runtime.virtual import run_virtual
+from replay.clock import WallClock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from pipeline.runtime.virtual import VirtualSetup
+
+AIM = 1.0
+_URBAN = Path(__file__).resolve().parents[1] / "examples" / "urban" / "scenario.yaml"
+_ROWS_PER_PASS = 750
+_SERVICE_US = (10, 20, 30, 40, 30, 10)
+_PERIOD_US = 100
+_S = 1e9
+
+
+def measure(*, rows: int, repeats: int) -> Figure:
+    """Path-frames a second of ours over frames a second of the rival.
+
+    Args:
+        rows: Path-frames that ours settles, about.
+        repeats: How often both run.
+    """
+    small, large = _setup(rows // 10), _setup(rows)
+    ours, rival = [], []
+    for _ in range(repeats):
+        rival.append(_rival(rows))
+        ours.append(_ours(large))
+    per_s, rival_per_s = median(ours), median(rival)
+    few_per_s = median([_ours(small) for _ in range(repeats)])
+    row_bytes = _bytes_per_row(small, large)
+    return Figure(
+        name="core",
+        what="path-frames settled a second by the cores under the virtual driver, urban example",
+        rival="frames a second through six queues in tandem in bare SimPy",
+        ratio=per_s / rival_per_s,
+        aim=AIM,
+        more=True,
+        values={
+            "path_frames_per_s": per_s,
+            "rival_frames_per_s": rival_per_s,
+            "path_frames_per_s_at_a_tenth": few_per_s,
+            "bytes_per_row": row_bytes,
+        },
+        lines=(
+            f"ours {per_s:,.0f} path-frames a second, SimPy {rival_per_s:,.0f} frames a second",
+            f"a tenth as many rows: {few_per_s:,.0f} a second, {per_s / few_per_s:.2f}x",
+            f"memory grows by {row_bytes:.0f} bytes a row (aim below 200)",
+        ),
+    )
+
+
+def _setup(rows: int) -> VirtualSetup:
+    loop = max(1, round(rows / _ROWS_PER_PASS))
+    options = api.Options(overrides=(f"run.loop={loop}", "run.sizes=modelled"))
+    return modelled_setup(api.check(_URBAN, options))
+
+
+def _ours(setup: VirtualSetup) -> float:
+    now_ns = WallClock().now_ns
+    began_ns = now_ns()
+    outcome = run_virtual(setup)
+    took_ns = now_ns() - began_ns
+    return sum(1 for _ in outcome.rows) / (took_ns / _S)
+
+
+def _bytes_per_row(small: VirtualSetup, large: VirtualSetup) -> float:
+    """What a row more costs in memory, from the peaks of a short and a long run."""
+    peaks, rows = [], []
+    for setup in (small, large):
+        tracemalloc.start()
+        outcome = run_virtual(setup)
+        peaks.append(tracemalloc.get_traced_memory()[0])
+        tracemalloc.stop()
+        rows.append(sum(1 for _ in outcome.rows))
+    return (peaks[1] - peaks[0]) / (rows[1] - rows[0])
+
+
+def _rival(frames: int) -> float:
+    """Frames a second through SimPy's queues."""
+    now_ns = WallClock().now_ns
+    env = simpy.Environment()
+    queues = [simpy.Resource(env, 1) for _ in _SERVICE_US]
+    env.process(_source(env, frames, queues))
+    began_ns = now_ns()
+    env.run()
+    return frames / ((now_ns() - began_ns) / _S)
+
+
+def _source(
+    env: simpy.Environment, frames: int, queues: Sequence[simpy.Resource]
+) -> Generator[simpy.Event, object, None]:
+    for _ in range(frames):
+        yield env.timeout(_PERIOD_US)
+        env.process(_frame(env, queues))
+
+
+def _frame(
+    env: simpy.Environment, queues: Sequence[simpy.Resource]
+) -> Generator[simpy.Event, object, None]:
+    for queue, service_us in zip(queues, _SERVICE_US, strict=True):
+        with queue.request() as request:
+            yield request
+            yield env.timeout(service_us)
