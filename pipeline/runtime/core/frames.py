@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.ledger.rows import Row
 from pipeline.plan.steps import Run
+from pipeline.runtime.core.fusing import Part
+from pipeline.runtime.core.itinerary import Itinerary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from pipeline.ledger.fates import Fate
     from pipeline.runtime.core.config import Hedge, PathConfig, TaskConfig, Way
     from pipeline.runtime.core.estimation import RegionSwitch
     from pipeline.runtime.core.events import FrameOffered
-    from pipeline.runtime.core.itinerary import Chart, Itinerary
+    from pipeline.runtime.core.itinerary import Chart
 
 
 class Course(NamedTuple):
@@ -186,3 +188,39 @@ def _stamp(stamps: dict[str, int], attempt: Attempt, done: Mapping[int, Done]) -
     for span, length_ns in ran_ns.items():
         stamps[f"{span}_wait"] = stamps[span] - length_ns
     stamps.update(attempt.elsewhere)
+
+
+def part_of(frame: Frame, attempt: Attempt, at_ns: int) -> Part:
+    """An answered frame as a part of fused paths."""
+    (source,) = attempt.chart.steps[attempt.chart.last].after
+    modelled_ns, overrun = account_of(frame, attempt)
+    planned = frame.planned
+    return Part(
+        ref=frame.refs[source],
+        fate="cloud" if attempt.seen_cloud else "edge",
+        cause="",
+        at_ns=at_ns,
+        cloud=attempt.seen_cloud,
+        fallback=planned is not None and planned.route.id != attempt.chart.route.id,
+        stamps=stamps_of(frame, attempt),
+        modelled_ns=modelled_ns,
+        bytes_up=0 if frame.first is None else frame.first.bytes_up,
+        bytes_down=0 if frame.first is None else frame.first.bytes_down,
+        overrun=overrun,
+    )
+
+
+def fused_attempt(chart: Chart, parts: Sequence[Part], at_ns: int) -> Attempt:
+    """The way of a set from here on, with its anchor's way up to here.
+
+    It counts as from the cloud if any part came from there and none was a fallback.
+    """
+    attempt = Attempt(chart, Itinerary(chart))
+    attempt.elsewhere = {**parts[0].stamps, "fuse_wait": at_ns}
+    attempt.modelled_ns = parts[0].modelled_ns
+    attempt.overrun = any(part.overrun for part in parts)
+    attempt.bytes_up = sum(part.bytes_up for part in parts)
+    attempt.bytes_down = sum(part.bytes_down for part in parts)
+    fallback = any(part.fallback for part in parts)
+    attempt.seen_cloud = not fallback and any(part.cloud for part in parts)
+    return attempt

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.runtime.core.commands import CancelTimer, SetTimer
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.runtime.core.commands import Command
     from pipeline.runtime.core.config import Hedge
+    from pipeline.runtime.core.frames import Frame
 
 Key = tuple[str, int]
 """Task and frame."""
@@ -62,3 +68,46 @@ class Reservations:
             next_ns = ends_ns - reserved.length_ns
             starts[key] = next_ns - blocking_ns
         return starts
+
+
+class Hedges:
+    """Timers of the hedges that may still start, and their places on the device."""
+
+    def __init__(self) -> None:
+        self._reservations = Reservations()
+
+    def plan(
+        self, frame: Frame, opened: Mapping[Key, Frame], at_ns: int, out: list[Command]
+    ) -> None:
+        """Set a frame's timer, and make those earlier that would be in its way.
+
+        Args:
+            frame: The frame, its hedge named.
+            opened: Every open frame.
+            at_ns: Now, run time.
+            out: Where commands go.
+        """
+        hedge = frame.hedge
+        if hedge is None or hedge.start == "at-once":
+            return
+        starts = self._reservations.add(frame.key, hedge, frame.deadline_at_ns)
+        for key, start_ns in starts.items():
+            other = opened.get(key)
+            if other is None or other.hedge is None:
+                continue
+            fires_ns = start_ns
+            if other.hedge.start == "after":
+                fires_ns = min(start_ns, other.offer.scheduled_ns + other.hedge.after_ns)
+            if other is frame or fires_ns < other.hedge_at_ns:
+                other.hedge_at_ns = fires_ns
+                timer = f"hedge/{key[0]}/{key[1]}"
+                out.append(SetTimer(timer=timer, at_ns=max(at_ns, fires_ns)))
+
+    def drop(self, frame: Frame, out: list[Command]) -> None:
+        """A frame's timer and place on the device are needed no more."""
+        if frame.hedge is None:
+            return
+        if frame.hedge.start != "at-once":
+            self._reservations.remove(frame.key, frame.hedge)
+            out.append(CancelTimer(timer=f"hedge/{frame.key[0]}/{frame.key[1]}"))
+        frame.hedge = frame.hedge_chart = None

@@ -36,14 +36,14 @@ from pipeline.runtime.core.frames import (
     Frame,
     Open,
     TaskState,
-    account_of,
+    fused_attempt,
+    part_of,
     row_of,
-    stamps_of,
 )
 from pipeline.runtime.core.fusing import Complete, Fusing, Lost, Part, Waiting
-from pipeline.runtime.core.hedging import Reservations
+from pipeline.runtime.core.hedging import Hedges
 from pipeline.runtime.core.itinerary import Itinerary
-from pipeline.runtime.core.messages import Message, MessageKind
+from pipeline.runtime.core.requests import is_answer, message_for
 from pipeline.runtime.core.scheduler import NEVER_NS, DeviceScheduler
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class VehicleCore:
         self._by_stream: dict[str, list[TaskState]] = {s: [] for s in config.streams}
         for task in self._tasks.values():
             self._by_stream.setdefault(task.config.stream, []).append(task)
-        self._reservations = Reservations()
+        self._hedges = Hedges()
         self._fusing = Fusing(config)
         self._parts = {s: [p for p in config.parts if p.stream == s] for s in self._by_stream}
         self._open: dict[tuple[str, int], Frame] = {}
@@ -224,37 +224,19 @@ class VehicleCore:
             out.append(Note(reason=admitted.note))
         if admitted.hedge is not None:
             frame.hedge, frame.hedge_chart = admitted.hedge, admitted.hedge_chart
-            self._plan_hedge(frame, at_ns, out)
+            self._hedges.plan(frame, self._open, at_ns, out)
         self._dispatch(frame, frame.first, frame.first.way.ready(), at_ns, out)
         if frame.hedge is not None and frame.hedge.start == "at-once":
             self._begin_hedge(frame, at_ns, out)
 
     # -- hedging ---------------------------------------------------------------------------------
 
-    def _plan_hedge(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
-        """Set its timer, and make those earlier that would be in its way."""
-        config = frame.hedge
-        if config is None or config.start == "at-once":
-            return
-        starts = self._reservations.add(frame.key, config, frame.deadline_at_ns)
-        for key, start_ns in starts.items():
-            other = self._open.get(key)
-            if other is None or other.hedge is None:
-                continue
-            fires_ns = start_ns
-            if other.hedge.start == "after":
-                fires_ns = min(start_ns, other.offer.scheduled_ns + other.hedge.after_ns)
-            if other is frame or fires_ns < other.hedge_at_ns:
-                other.hedge_at_ns = fires_ns
-                timer = f"hedge/{other.task.config.name}/{other.offer.frame}"
-                out.append(SetTimer(timer=timer, at_ns=max(at_ns, fires_ns)))
-
     def _begin_hedge(self, frame: Frame, at_ns: int, out: list[Command]) -> bool:
         """Start the second route, if there is one that has not begun; returns whether it did."""
         hedge, chart = frame.hedge, frame.hedge_chart
         if hedge is None or chart is None or frame.answer is not None:
             return False
-        self._drop_hedge(frame, out)
+        self._hedges.drop(frame, out)
         frame.second = Attempt(chart, Itinerary(chart))
         mine = frozenset(chart.places)
         steps = frame.second.way.take_over(
@@ -263,15 +245,6 @@ class VehicleCore:
         out.append(Note(reason="hedged", detail=f"{frame.key[0]}/{frame.key[1]}"))
         self._dispatch(frame, frame.second, steps, at_ns, out)
         return True
-
-    def _drop_hedge(self, frame: Frame, out: list[Command]) -> None:
-        """The hedge's timer and its place on the device are needed no more."""
-        if frame.hedge is None:
-            return
-        if frame.hedge.start != "at-once":
-            self._reservations.remove(frame.key, frame.hedge)
-            out.append(CancelTimer(timer=f"hedge/{frame.key[0]}/{frame.key[1]}"))
-        frame.hedge = frame.hedge_chart = None
 
     # -- a frame goes its way --------------------------------------------------------------------
 
@@ -326,7 +299,7 @@ class VehicleCore:
         sent_bytes = frame.bytes_after(index)
         attempt.bytes_up += sent_bytes
         refs = tuple([frame.refs[i] for i in attempt.chart.steps[index].after])
-        message = self._message(frame, attempt, "work", index)
+        message = message_for(self._config.epoch, frame, attempt, "work", index)
         out.append(
             Send(
                 message=message, channel=channel, refs=refs or (frame.offer.ref,), bytes=sent_bytes
@@ -336,28 +309,6 @@ class VehicleCore:
             frame.awaited = True
             timer = f"deadline/{frame.key[0]}/{frame.key[1]}"
             out.append(SetTimer(timer=timer, at_ns=frame.expires_at_ns))
-
-    def _message(self, frame: Frame, attempt: Attempt, kind: MessageKind, step: int) -> Message:
-        offer, route = frame.offer, attempt.chart.route
-        result = kind == "result"
-        return Message(
-            kind=kind,
-            epoch=self._config.epoch,
-            nonce=attempt.nonce,
-            task=frame.task.config.name,
-            stream=offer.stream,
-            frame=offer.frame,
-            content=offer.content,
-            route=route.id,
-            model=route.model,
-            step=step,
-            scheduled_ns=offer.scheduled_ns,
-            deadline_at_ns=frame.deadline_at_ns,
-            expires_at_ns=frame.expires_at_ns,
-            warmup=offer.warmup,
-            paths=tuple([opened.path.name for opened in frame.paths]) if result else (),
-            improves=result and attempt is not frame.answer,
-        )
 
     def _done(self, event: JobDone, at_ns: int, out: list[Command]) -> None:
         for job, output in zip(event.jobs, event.outputs, strict=True):
@@ -379,7 +330,11 @@ class VehicleCore:
     def _arrived(self, event: MessageArrived, at_ns: int, out: list[Command]) -> None:
         message = event.message
         frame, attempt = self._requests.get(message.nonce, (None, None))
-        if frame is None or attempt is None or not self._answers(message, frame, attempt):
+        if (
+            frame is None
+            or attempt is None
+            or not is_answer(self._config.epoch, message, frame, attempt)
+        ):
             out.append(Note(reason="stale", detail=f"{message.task}/{message.frame}"))
             out.append(Forget(refs=(event.ref,)))
             return
@@ -404,30 +359,13 @@ class VehicleCore:
         frame.bytes[message.step] = event.bytes
         self._dispatch(frame, attempt, attempt.way.arrive(message.step), at_ns, out)
 
-    def _answers(self, message: Message, frame: Frame, attempt: Attempt) -> bool:
-        """Whether a message is the one that an open request still waits for."""
-        route = attempt.chart.route
-        return (
-            message.epoch == self._config.epoch
-            and message.task == frame.task.config.name
-            and message.frame == frame.offer.frame
-            and message.route == route.id
-            and message.model == route.model
-            and not attempt.seen_cloud
-            and not attempt.dead
-            and (
-                message.kind == "refusal"
-                or (message.kind == "answer" and message.step in attempt.chart.entries)
-            )
-        )
-
     # -- answers ---------------------------------------------------------------------------------
 
     def _answer(self, frame: Frame, attempt: Attempt, at_ns: int, out: list[Command]) -> None:
         """An attempt has its result: the first is delivered, a better one in time as well."""
         if frame.answer is None:
             frame.answer = attempt
-            self._drop_hedge(frame, out)
+            self._hedges.drop(frame, out)
             if attempt is frame.first and frame.second is not None:
                 self._abandon(frame, frame.second, out)
             if self._config.parts:
@@ -454,7 +392,7 @@ class VehicleCore:
             self._consumer_credits -= 1
             last = attempt.chart.last
             refs = tuple([frame.refs[i] for i in attempt.chart.steps[last].after])
-            message = self._message(frame, attempt, "result", last)
+            message = message_for(self._config.epoch, frame, attempt, "result", last)
             sent_bytes = frame.bytes_after(last)
             out.append(Send(message=message, channel=CONSUMER, refs=refs, bytes=sent_bytes))
             if attempt is not frame.answer:
@@ -498,24 +436,8 @@ class VehicleCore:
         parts = [opened for opened in frame.paths if opened.path.part_of]
         if not parts:
             return
-        (source,) = attempt.chart.steps[attempt.chart.last].after
-        ref = frame.refs[source]
-        modelled_ns, overrun = account_of(frame, attempt)
-        frame.kept.add(ref)
-        planned = frame.planned
-        part = Part(
-            ref=ref,
-            fate="cloud" if attempt.seen_cloud else "edge",
-            cause="",
-            at_ns=at_ns,
-            cloud=attempt.seen_cloud,
-            fallback=planned is not None and planned.route.id != attempt.chart.route.id,
-            stamps=stamps_of(frame, attempt),
-            modelled_ns=modelled_ns,
-            bytes_up=0 if frame.first is None else frame.first.bytes_up,
-            bytes_down=0 if frame.first is None else frame.first.bytes_down,
-            overrun=overrun,
-        )
+        part = part_of(frame, attempt, at_ns)
+        frame.kept.add(part.ref)
         for opened in parts:
             frame.paths.remove(opened)
             self._part_over(frame, opened, part, at_ns, out)
@@ -560,16 +482,9 @@ class VehicleCore:
         partial: bool,
     ) -> None:
         chart = frame.task.courses[0].chart
-        attempt = frame.first = Attempt(chart, Itinerary(chart))
+        attempt = frame.first = fused_attempt(chart, parts, at_ns)
         frame.planned, frame.partial = chart, partial
         frame.inputs = tuple(part.ref for part in parts)
-        attempt.elsewhere = {**parts[0].stamps, "fuse_wait": at_ns}
-        attempt.modelled_ns = parts[0].modelled_ns
-        attempt.overrun = any(part.overrun for part in parts)
-        attempt.bytes_up = sum(part.bytes_up for part in parts)
-        attempt.bytes_down = sum(part.bytes_down for part in parts)
-        fallback = any(part.fallback for part in parts)
-        attempt.seen_cloud = not fallback and any(part.cloud for part in parts)
         self._dispatch(frame, attempt, attempt.way.ready(), at_ns, out)
 
     # -- a frame ends ----------------------------------------------------------------------------
@@ -597,7 +512,7 @@ class VehicleCore:
         task, offer = frame.task, frame.offer
         if self._open.pop(frame.key, None) is None:
             return
-        self._drop_hedge(frame, out)
+        self._hedges.drop(frame, out)
         name = f"{task.config.name}/{offer.frame}"
         out.append(CancelTimer(timer=f"horizon/{name}"))
         if frame.awaited:
