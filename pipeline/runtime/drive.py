@@ -77,6 +77,17 @@ def pictures(
         last = wanted if last is None else min(wanted, last)
     try:
         with reader_of(spec, stream) as reader:
+            stamps = reader.stamps() if isinstance(reader, SyntheticDrive) else None
+            if only is not None and stamps is not None:  # rendered alone, none in between
+                for content in sorted(only):
+                    if content < 0 or (last is not None and content >= last):
+                        continue
+                    at_ns = stamps[content + found.first]
+                    for frame in reader.frames(
+                        streams=(stream,), start_ns=at_ns, stop_ns=at_ns + 1
+                    ):
+                        yield content, frame.image
+                return
             for frame in reader.frames(streams=(stream,), start_ns=found.from_stamp_ns):
                 content = frame.index - found.first
                 if last is not None and content >= last:
