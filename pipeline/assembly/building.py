@@ -20,6 +20,7 @@ from pipeline.assembly.policies import (
     Policed,
     breaker_of,
     cloud_of,
+    hedge_name,
     hedging_variant,
     police,
     switch_of,
@@ -189,6 +190,12 @@ def assemble(
     }
     tasks |= {f"{name}/{wanted}": subject.task for name, subject in hedging.items()}
     policed = police(loaded, planned, hedging, equipment, directory=cache_root / "models")
+    plan = replace(
+        plan,
+        tasks=tuple(
+            replace(task, hedge=hedge_name(loaded, policed.tasks[task.task])) for task in plan.tasks
+        ),
+    )
     try:
         built = build_paths(scenario, equipment.world, drive.facts.streams)
     except AcceleratorError as err:

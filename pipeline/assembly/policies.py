@@ -293,6 +293,11 @@ def _timed(
     return replace(way, hedge=timed)
 
 
+def hedge_name(loaded: LoadedScenario, task: TaskConfig) -> str:
+    """What covers a task's planned route, as the scenario writes it; "" for nothing."""
+    return "" if task.ways[0].hedge is None else loaded.scenario.policy.hedge.covers
+
+
 def hedging_variant(loaded: LoadedScenario) -> str | None:
     """Name of the variant that hedges, where the scenario names one."""
     hedge = loaded.scenario.policy.hedge

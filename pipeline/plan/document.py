@@ -111,16 +111,19 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
         "chosen": task.chosen,
         "run": task.run,
         "explanation": task.explanation,
-        "candidates": [_candidate(candidate, spans) for candidate in task.candidates],
+        "candidates": [
+            _candidate(candidate, spans, task.hedge if index == task.run else "")
+            for index, candidate in enumerate(task.candidates)
+        ],
     }
 
 
-def _candidate(candidate: Candidate, spans: Sequence[str]) -> CandidateDocument:
+def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> CandidateDocument:
     return {
         "route": candidate.name,
         "pin": candidate.pin,
         "variant": candidate.route.variant,
-        "hedge": None,
+        "hedge": hedge or None,
         "steps": [_step(step) for step in candidate.route.steps],
         "cut": list(candidate.cut),
         "codecs": dict(zip(candidate.cut, candidate.codecs, strict=True)),

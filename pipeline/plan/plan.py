@@ -60,6 +60,7 @@ class TaskPlan(Value, frozen=True, kw_only=True):
         chosen: Index of the chosen candidate; None when no allowed one is feasible.
         run: Index of the one that runs: the chosen one, else the fastest allowed.
         explanation: Why it beat the runner-up, and at what bandwidth that flips.
+        hedge: What covers the one that runs, `tail` or `variant:NAME`; "" for nothing.
     """
 
     task: str
@@ -67,6 +68,7 @@ class TaskPlan(Value, frozen=True, kw_only=True):
     chosen: int | None
     run: int
     explanation: str
+    hedge: str = ""
 
     @property
     def route(self) -> Route:
