@@ -89,6 +89,11 @@ class HostDevice:
         return self._source
 
     @property
+    def spec(self) -> HostSpec:
+        """The file's content."""
+        return self._spec
+
+    @property
     def machine(self) -> str:
         """Class of the machine that was measured."""
         return self._spec.machine
@@ -141,6 +146,20 @@ class HostDevice:
         costs = self._roofline.op_costs(segment, batch=batch, precision=precision)
         return np.array([cost.latency_ns for cost in costs], dtype=np.int64)
 
+    def curve_of(self, stage: str) -> str:
+        """Name of the curve that prices a stage: its own, or that of a name with less parameters.
+
+        Raises:
+            SpecError: The host file has no such curve; the file is named.
+        """
+        name = stage
+        while name not in self._spec.stages:
+            name, separator, _ = name.rpartition(":")
+            if not separator:
+                known = ", ".join(self.stages)
+                raise SpecError(self._source, f"no curve for host stage {stage!r}; it has {known}")
+        return name
+
     def stage_ns(self, stage: str, *, elements: int) -> StageCost:
         """Time of one run of a host stage.
 
@@ -158,14 +177,9 @@ class HostDevice:
         if elements < 0:
             msg = f"elements must not be negative: {elements}"
             raise ValueError(msg)
-        name = stage
-        while name not in self._spec.stages:
-            name, separator, _ = name.rpartition(":")
-            if not separator:
-                known = ", ".join(self.stages)
-                raise SpecError(self._source, f"no curve for host stage {stage!r}; it has {known}")
+        name = self.curve_of(stage)
         curve = self._spec.stages[name]
-        return StageCost(latency_ns=_on_curve(curve, elements), label=curve.label)
+        return StageCost(latency_ns=on_curve(curve, elements), label=curve.label)
 
     def hop_ns(self, *, message_bytes: int) -> int:
         """Time (ns) of one message of this size from one process to another on this host.
@@ -199,7 +213,7 @@ def shipped() -> tuple[HostDevice, ...]:
     )
 
 
-def _on_curve(curve: StageSpec, elements: int) -> int:
+def on_curve(curve: StageSpec, elements: int) -> int:
     """Value of a curve (ns), rounded up; the schema has made sure that it never falls."""
     if curve.points is None:
         fixed_ns, slope_ps = curve.fixed_ns or 0, curve.ps_per_element or 0

@@ -1,6 +1,7 @@
 """What the command line, the tests and partners call: check, plan, run, agree and so on."""
 
 from pipeline.api.agreeing import Agreement, agree
+from pipeline.api.calibrating import HostCalibration, calibrate_host
 from pipeline.api.calls import (
     DEMO,
     CacheReport,
@@ -24,6 +25,7 @@ __all__ = [
     "DEMO",
     "Agreement",
     "CacheReport",
+    "HostCalibration",
     "Observer",
     "Options",
     "RerunResult",
@@ -31,6 +33,7 @@ __all__ = [
     "Silent",
     "agree",
     "cache",
+    "calibrate_host",
     "check",
     "devices",
     "explain",

@@ -97,6 +97,7 @@ class Result:
         failure: Why the run broke down; None when it did not.
         exit_code: 0, 1, 3, 4 or 130, as documented.
         notes: What a reader of the figures should know.
+        tracing_ns: What the nodes of a live run spent on their event logs, all together.
     """
 
     document: ResultDocument
@@ -105,6 +106,7 @@ class Result:
     failure: str | None
     exit_code: int
     notes: tuple[str, ...] = ()
+    tracing_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

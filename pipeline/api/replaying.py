@@ -144,6 +144,7 @@ def replay_scenario(
             *([lost] if lost else []),
             *_notes(assembled, outcome, primed, virtual=virtual),
         ),
+        tracing_ns=outcome.tracing_ns,
     )
 
 

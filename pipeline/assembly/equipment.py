@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pipeline.scenario.models import Device as DeviceModel
 
 _TOML = ".toml"
+REFERENCE = "host-reference"
+"""The host of a site that names none."""
+
 _HOST_SLOTS = 1  # a node runs its host stages one at a time, in order of deadline
 
 
@@ -71,9 +74,9 @@ def equip(
     problems: list[Problem] = []
     hosts: dict[str, HostDevice] = {}
     for site, model in scenario.sites.items():
-        name = "host-reference" if model is None else model.host
+        name = REFERENCE if model is None else model.host
         try:
-            hosts[site] = _host(name, loaded, allow_outside=allow_outside)
+            hosts[site] = host_named(name, loaded, allow_outside=allow_outside)
         except (AcceleratorError, InputError) as err:
             problems.append(loaded.problem(("sites", site, "host"), str(err)))
     placed: dict[str, PlacedDevice] = {}
@@ -155,7 +158,13 @@ def equip(
     )
 
 
-def _host(name: str, loaded: LoadedScenario, *, allow_outside: bool) -> HostDevice:
+def host_named(name: str, loaded: LoadedScenario, *, allow_outside: bool) -> HostDevice:
+    """The host of a name in a scenario: one that is installed, or a file.
+
+    Raises:
+        InputError: It is there and no host.
+        AcceleratorError: There is none, or its file is not valid.
+    """
     if not name.endswith(_TOML):
         return registry.host(name)
     found = registry.load_spec(resolve(name, beside=loaded.path, allow_outside=allow_outside))

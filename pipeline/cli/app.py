@@ -13,6 +13,7 @@ from pipeline import api
 from pipeline.cli import options
 from pipeline.cli.agreeing import agree
 from pipeline.cli.caching import cache_document, print_cache
+from pipeline.cli.calibrating import calibrate
 from pipeline.cli.explaining import print_explanation
 from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
@@ -231,6 +232,7 @@ def rerun(
 
 
 app.command()(agree)
+app.command()(calibrate)
 
 
 @app.command()

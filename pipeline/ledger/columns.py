@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # A stamp that a frame never reached. Like numpy's NaT it is the smallest integer, which no run
-# time can be; who reads the `stamps` column masks it, and no Row has it.
+# time can be; who reads `stamps_ns` masks it, and no Row has it.
 ABSENT = np.iinfo(np.int64).min
 
 STAMPS: tuple[str, ...] = (*SPANS, ADMITTED)
@@ -26,6 +26,13 @@ _STAMP_INDEX = {name: index for index, name in enumerate(STAMPS)}
 _FATE_INDEX = {fate: index for index, fate in enumerate(FATES)}
 
 _DENSE, _LEAST = 8, 64  # frames of a path follow each other; one that does not is kept apart
+
+# Stamps lie within two seconds of `scheduled_ns`, nearly all of them, so half the bytes will do.
+_NONE, _WIDE = np.iinfo(np.int32).min, np.iinfo(np.int32).min + 1
+_MOST_NS = np.iinfo(np.int32).max
+
+_LEAST_GROWTH = 1024
+_GROWTH = 8  # an eighth more: copies stay rare, and little is kept that no row fills
 
 DTYPE = np.dtype(
     [
@@ -45,7 +52,7 @@ DTYPE = np.dtype(
         ("modelled_ns", np.int64),
         ("bytes_up", np.int32),
         ("bytes_down", np.int32),
-        ("stamps", np.int64, (len(STAMPS),)),
+        ("stamps", np.int32, (len(STAMPS),)),
     ]
 )
 
@@ -74,7 +81,7 @@ class Names:
 
 
 class Columns:
-    """Rows as columns; grows by doubling, so the size to expect may be given ahead."""
+    """Rows as columns; grows by steps, so the size to expect may be given ahead."""
 
     def __init__(self, *, expected_rows: int = 1024) -> None:
         self._data = np.zeros(max(expected_rows, 16), DTYPE)
@@ -82,14 +89,38 @@ class Columns:
         self.names = Names()
         self._places: dict[str, array[int]] = {}  # of each path, by frame; 0 for none, else from 1
         self._far: dict[tuple[str, int], int] = {}  # places of frames far beyond the others
+        self._wide: dict[tuple[int, int], int] = {}  # stamps, by row and stamp, of more than 2 s
 
     def __len__(self) -> int:
         return self._count
 
     @property
     def data(self) -> NDArray[np.void]:
-        """The rows, a structured array of `DTYPE`; a view that `add` may replace."""
+        """The rows, a structured array of `DTYPE`; a view that `add` may replace.
+
+        Its stamps are as kept; `stamps_ns` has them as run times.
+        """
         return self._data[: self._count]
+
+    def stamps_ns(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Stamps of some rows, run time in ns, `ABSENT` where a frame never came so far.
+
+        Args:
+            chosen: Which rows of `data`; shape (rows,).
+
+        Returns:
+            Shape (rows chosen, stamps), stamps in the order of `STAMPS`; a copy.
+        """
+        rows = self.data[chosen]
+        kept: NDArray[np.int32] = rows["stamps"]
+        stamps: NDArray[np.int64] = kept + rows["scheduled_ns"][:, np.newaxis]
+        stamps[kept == _NONE] = ABSENT
+        if self._wide:
+            places = np.cumsum(chosen) - 1
+            for (row, stamp), at_ns in self._wide.items():
+                if chosen[row]:
+                    stamps[places[row], stamp] = at_ns
+        return stamps
 
     def place(self, path: str, frame: int) -> int | None:
         """Index of a path's frame, or None when it has no row."""
@@ -108,10 +139,15 @@ class Columns:
         if self.place(row.path, row.frame) is not None:
             raise KeyError(row.path, row.frame)
         if self._count == len(self._data):
-            self._data = np.concatenate([self._data, np.zeros_like(self._data)])
-        stamps = [ABSENT] * len(STAMPS)
+            more = max(_LEAST_GROWTH, len(self._data) // _GROWTH)
+            self._data = np.concatenate([self._data, np.zeros(more, DTYPE)])
+        stamps = [_NONE] * len(STAMPS)
         for name, at_ns in row.stamps.items():
-            stamps[_STAMP_INDEX[name]] = at_ns
+            index, after_ns = _STAMP_INDEX[name], at_ns - row.scheduled_ns
+            if not -_MOST_NS < after_ns <= _MOST_NS:
+                self._wide[self._count, index] = at_ns
+                after_ns = _WIDE
+            stamps[index] = after_ns
         self._data[self._count] = (
             code(row.path),
             row.frame,
@@ -146,19 +182,20 @@ class Columns:
 
     def rows(self) -> Iterator[Row]:
         """Every row as a value, in the order of `data`."""
-        for record in self.data.tolist():
-            yield self._row(record)
+        for index, record in enumerate(self.data.tolist()):
+            yield self._row(index, record)
 
     def row(self, index: int) -> Row:
         """One row as a value."""
-        return self._row(self._data[index].tolist())
+        return self._row(index, self._data[index].tolist())
 
-    def _row(self, record: tuple[int, ...]) -> Row:
+    def _row(self, index: int, record: tuple[int, ...]) -> Row:
         (path, frame, content, scheduled_ns, deadline_at_ns, fate, cause, planned, delivered) = (
             record[:9]
         )
         variant, overrun, improved, partial, modelled_ns, bytes_up, bytes_down, stamps = record[9:]
         values = np.asarray(stamps).tolist()
+        wide = self._wide
         return Row(
             path=self.names[path],
             frame=frame,
@@ -176,7 +213,11 @@ class Columns:
             modelled_ns=modelled_ns,
             bytes_up=bytes_up,
             bytes_down=bytes_down,
-            stamps={n: at for n, at in zip(STAMPS, values, strict=True) if at != ABSENT},
+            stamps={
+                name: wide[index, place] if after_ns == _WIDE else scheduled_ns + after_ns
+                for place, (name, after_ns) in enumerate(zip(STAMPS, values, strict=True))
+                if after_ns != _NONE
+            },
         )
 
 

@@ -21,12 +21,15 @@ class Journal:
     """Writes entries of one node; encoding waits until `flush`, off the node's hot path."""
 
     def __init__(self, path: Path, now_ns: Callable[[], int]) -> None:
-        self._log = EventLog(path, now_ns=now_ns)
+        self._log, self._now_ns = EventLog(path, now_ns=now_ns), now_ns
+        self.spent_ns = 0  # on keeping and writing entries
         self._waiting: deque[tuple[int, Event | None, Sequence[Command]]] = deque()
 
     def record(self, at_ns: int, event: Event | None, commands: Sequence[Command]) -> None:
         """Keep an entry; an event of None is the start of the core."""
+        began_ns = self._now_ns()
         self._waiting.append((at_ns, event, commands))
+        self.spent_ns += self._now_ns() - began_ns
 
     def flush(self, most: int | None = None) -> None:
         """Write waiting entries, at most so many.
@@ -34,11 +37,13 @@ class Journal:
         Raises:
             OSError: The disk is full; what was written last may be lost.
         """
+        began_ns = self._now_ns()
         for _ in range(len(self._waiting) if most is None else min(most, len(self._waiting))):
             at_ns, event, commands = self._waiting.popleft()
             self._log.write_line(to_json({"at_ns": at_ns, "event": event, "commands": commands}))
         if most is None:
             self._log.flush()
+        self.spent_ns += self._now_ns() - began_ns
 
     @property
     def waiting(self) -> int:

@@ -64,6 +64,7 @@ class Outcome:
         notes: How often each note was made.
         lags_ns: How late the player sent each frame; empty in virtual time.
         hold_late_ns: How late emulated devices let go; empty in virtual time.
+        tracing_ns: What the nodes spent on their event logs; 0 in virtual time.
         failure: Why the run ended early through no wish of the user; None otherwise.
         peaks: Largest resident memory of each process in bytes; empty in virtual time.
     """
@@ -77,6 +78,7 @@ class Outcome:
     notes: Counter[str] = field(default_factory=Counter)
     lags_ns: list[int] = field(default_factory=list)
     hold_late_ns: list[int] = field(default_factory=list)
+    tracing_ns: int = 0
     failure: str | None = None
     peaks: dict[str, int] = field(default_factory=dict)
 

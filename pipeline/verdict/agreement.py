@@ -212,8 +212,8 @@ def _aligned(runs: list[PathFigures]) -> list[PathFigures]:
     order = [int(frame) for frame in runs[0].data["frame"] if int(frame) in kept]
     for run in runs:
         place = {int(frame): index for index, frame in enumerate(run.data["frame"].tolist())}
-        run.data = run.data[[place[frame] for frame in order]]
-        run.stamps_ns = run.data["stamps"]
+        places = [place[frame] for frame in order]
+        run.data, run.stamps_ns = run.data[places], run.stamps_ns[places]
     return runs
 
 

@@ -42,6 +42,7 @@ class Cost:
 
     Attributes:
         what: Name of the stage, or `hop`.
+        step: Place of the stage among its task's steps; None for a hop.
         task: Name of the task; of the stream where a picture comes from the player.
         where: Host that ran the stage, or kind of the message; `frame` is a picture, and its hop
             all that lies between its due time and the vehicle.
@@ -54,6 +55,7 @@ class Cost:
     """
 
     what: str
+    step: int | None
     task: str
     where: str
     size_bytes: int | None
@@ -119,6 +121,7 @@ class Costs:
         stages = [
             Cost(
                 what=stage.name,
+                step=stage.step,
                 task=stage.task,
                 where=stage.device,
                 size_bytes=None,
@@ -136,6 +139,7 @@ class Costs:
         size_bytes = _median([size for size, _ in crossed])
         return Cost(
             what="hop",
+            step=None,
             task=task,
             where=kind,
             size_bytes=size_bytes,

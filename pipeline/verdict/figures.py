@@ -46,8 +46,9 @@ class PathFigures:
         columns = ledger.columns
         data = columns.data
         self._names = columns.names
-        self.data: NDArray[np.void] = data[data["path"] == columns.names.find(path)]
-        self.stamps_ns: NDArray[np.int64] = self.data["stamps"]
+        mine = data["path"] == columns.names.find(path)
+        self.data: NDArray[np.void] = data[mine]
+        self.stamps_ns = columns.stamps_ns(mine)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -158,7 +159,8 @@ def count_paths(
         rules: Rules by which windows are counted; ages and windows of other paths are left out.
     """
     data = ledger.columns.data
-    overran = _Intervals(data[data["overrun"]])
+    marked = data["overrun"]
+    overran = _Intervals(data[marked], ledger.columns.stamps_ns(marked))
     no_answer = ledger.columns.names.find("no-answer")
     counts: dict[str, PathCounts] = {}
     for name, path in paths.items():
@@ -170,7 +172,7 @@ def count_paths(
             interrupted=int((~path.judged()).sum()),
             misses=int(missed.sum()),
             overruns=int(path.data["overrun"].sum()),
-            would_change=int(overran.touch(path.data[timely]).sum()),
+            would_change=int(overran.touch(path.data[timely], path.stamps_ns[timely]).sum()),
         )
     for rule in rules:
         path = paths[rule.name]
@@ -192,21 +194,23 @@ def count_paths(
 class _Intervals:
     """When frames were open, for the question whether others were at the same time."""
 
-    def __init__(self, rows: NDArray[np.void]) -> None:
-        begin_ns, end_ns = _open_ns(rows)
+    def __init__(self, rows: NDArray[np.void], stamps_ns: NDArray[np.int64]) -> None:
+        begin_ns, end_ns = _open_ns(rows, stamps_ns)
         order = np.argsort(begin_ns, kind="stable")
         self._begin_ns = begin_ns[order]
         self._latest_end_ns = np.maximum.accumulate(end_ns[order])
 
-    def touch(self, rows: NDArray[np.void]) -> NDArray[np.bool_]:
+    def touch(self, rows: NDArray[np.void], stamps_ns: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of these frames were open together with one of mine; shape (n,)."""
-        begin_ns, end_ns = _open_ns(rows)
+        begin_ns, end_ns = _open_ns(rows, stamps_ns)
         before = np.searchsorted(self._begin_ns, end_ns, side="right")
         found = before > 0
         found[found] = self._latest_end_ns[before[found] - 1] >= begin_ns[found]
         return found
 
 
-def _open_ns(rows: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    end_ns = np.maximum(rows["stamps"].max(axis=1, initial=ABSENT), rows["deadline_at_ns"])
+def _open_ns(
+    rows: NDArray[np.void], stamps_ns: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    end_ns = np.maximum(stamps_ns.max(axis=1, initial=ABSENT), rows["deadline_at_ns"])
     return rows["scheduled_ns"], end_ns

@@ -352,7 +352,11 @@ class Node:
                 self._results.close()
         except OSError:
             self._counts[EVIDENCE_LOST] += 1
-        figures = {"counts": dict(self._counts), "holds_late_ns": self._holds_late_ns}
+        figures = {
+            "counts": dict(self._counts),
+            "holds_late_ns": self._holds_late_ns,
+            "tracing_ns": self._journal.spent_ns,
+        }
         self._supervisor.send(report("ended", figures, run=self._run, sender=self._role))
         ends_ns = self._clock.now_ns() + _PARTING_NS
         while (left_ns := ends_ns - self._clock.now_ns()) > 0:

@@ -377,6 +377,7 @@ class _Supervisor:
                 }
         else:
             self._outcome.hold_late_ns += [int(late) for late in figures["holds_late_ns"]]
+            self._outcome.tracing_ns += int(figures["tracing_ns"])
             for name, count in figures["counts"].items():
                 if not name.startswith("note:"):
                     self._outcome.notes[f"{role}:{name}"] += int(count)

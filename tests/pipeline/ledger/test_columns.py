@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.ledger import FATES, Row
-from pipeline.ledger.columns import STAMPS, Columns
+from pipeline.ledger.columns import ABSENT, STAMPS, Columns
 
 texts = st.text(max_size=8)
 stamps_ns = st.integers(-(2**62), 2**62)
@@ -44,6 +45,22 @@ def test_rows_come_back_as_they_were(kept: list[Row]) -> None:
     for index, row in enumerate(kept):
         assert columns.place(row.path, row.frame) == index
         assert columns.row(index) == row
+
+
+@given(
+    kept=st.lists(rows, unique_by=lambda row: (row.path, row.frame), max_size=20), data=st.data()
+)
+def test_stamps_of_chosen_rows_are_those_of_the_rows(kept: list[Row], data: st.DataObject) -> None:
+    """As run times, near the scheduled time and far from it."""
+    columns = Columns(expected_rows=1)
+    for row in kept:
+        columns.add(row)
+    chosen = data.draw(st.lists(st.booleans(), min_size=len(kept), max_size=len(kept)))
+    found = columns.stamps_ns(np.array(chosen, bool))
+    wanted = [row for row, taken in zip(kept, chosen, strict=True) if taken]
+    assert found.shape == (len(wanted), len(STAMPS))
+    for row, stamps in zip(wanted, found.tolist(), strict=True):
+        assert stamps == [row.stamps.get(name, ABSENT) for name in STAMPS]
 
 
 def test_a_second_row_for_a_frame_is_refused() -> None:

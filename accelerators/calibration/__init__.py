@@ -1,0 +1,1 @@
+"""Fitting of device and host files to what was measured."""

@@ -1,0 +1,130 @@
+"""`splitway calibrate`: a host file for this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline import api
+from pipeline.cli import options
+from pipeline.cli.printing import print_json, print_table
+from pipeline.cli.progress import Watcher
+from pipeline.cli.stopping import Stopper
+
+if TYPE_CHECKING:
+    from pipeline.api import HostCalibration
+    from pipeline.cli.options import Common
+
+_INCONCLUSIVE, _SIGNALLED = 3, 128
+_NS_PER_MS = 1e6
+
+
+def calibrate(
+    scenario: options.OptionalScenario = None,
+    *,
+    host: Annotated[
+        Path, typer.Option("--host", metavar="FILE", help="Host file to write, NAME.toml.")
+    ],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    allow_outside: options.Outside = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = 0,
+    no_color: options.NoColor = False,
+    folder: options.Folder = None,
+    sets: options.Sets = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    timeout: options.Timeout = None,
+) -> None:
+    """Run a scenario live, the demo if none is named, and write what this machine's host costs."""
+    common = options.common(
+        json=json,
+        quiet=quiet,
+        verbose=verbose,
+        no_color=no_color,
+        folder=folder,
+        timeout=timeout,
+    )
+    stopper = Stopper(common.timeout_s)
+    stopper.install()
+    watcher = Watcher(common, stopper, driver="live", seed=seed)
+    try:
+        found = api.calibrate_host(
+            host,
+            scenario=scenario,
+            options=api.Options(
+                seed=seed, overrides=tuple(sets or ()), allow_outside=allow_outside
+            ),
+            out=out,
+            force=force,
+            observer=watcher,
+        )
+    finally:
+        watcher.close()
+    if common.json:
+        print_json(document(found))
+    elif not found.exit_code:
+        _print(common, found)
+    code = found.exit_code
+    if found.result.failure is not None:
+        print(f"splitway: {found.result.failure}; {host} was not written", file=sys.stderr)
+    elif found.exit_code:
+        print(f"splitway: stopped; {host} was not written", file=sys.stderr)
+        code = _INCONCLUSIVE if stopper.timed_out else _SIGNALLED + (stopper.signal or 2)
+    raise typer.Exit(code)
+
+
+def document(found: HostCalibration) -> dict[str, object]:
+    """What was measured as `--json` prints it, schema `splitway.calibrate-host/1`."""
+    return {
+        "schema": "splitway.calibrate-host/1",
+        "file": None if found.exit_code else str(found.file),
+        "after": found.old,
+        "run": str(found.result.directory),
+        "run_verdict": found.result.document["verdict"],
+        "costs": [
+            {
+                "what": cost.what,
+                "task": cost.task,
+                "where": cost.where,
+                "bytes": cost.size_bytes,
+                "seen": cost.seen,
+                "before_ms": cost.modelled_ns / _NS_PER_MS,
+                "live_ms": cost.live_ns / _NS_PER_MS,
+            }
+            for cost in found.costs
+        ],
+    }
+
+
+def _print(common: Common, found: HostCalibration) -> None:
+    rows = [
+        (
+            cost.what,
+            cost.task,
+            cost.where,
+            "" if cost.size_bytes is None else f"{cost.size_bytes:,}".replace(",", " "),
+            f"{cost.modelled_ns / _NS_PER_MS:.3f}",
+            f"{cost.live_ns / _NS_PER_MS:.3f}",
+            str(cost.seen),
+        )
+        for cost in found.costs
+    ]
+    print(f"host stages and hops  (medians, ms; before: {found.old})")
+    header = ("", "task", "where", "bytes", "before", "live", "seen")
+    print_table(common, header, rows, left=3)
+    print()
+    print(f" wrote    {found.file}")
+    print(f" run      {found.result.directory}")
+    print(f" use it   sites: {{vehicle: {{host: {found.file.name}}}, …}} in a scenario beside it;")
+    print("          then see with `splitway agree` whether it holds")
+    if found.result.document["verdict"] == "inconclusive":
+        print(
+            "splitway: the run was inconclusive, the machine perhaps busy: measure again when it "
+            "is quiet",
+            file=sys.stderr,
+        )
