@@ -12,11 +12,34 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_BLOCK = 1024  # frames whose words are made at once
+_BLOCK_BITS = 10
+_BLOCK = 1 << _BLOCK_BITS  # frames whose words are made at once
 _ATTEMPTS = 4  # Philox gives four words per counter: one per attempt
 _SHIFT = 1 << 40  # makes the counters of warm-up frames positive
 
 PPM = 1_000_000
+
+
+class Factors:
+    """Factors in parts per million for the frames of one subject, from one quantile table."""
+
+    __slots__ = ("_block", "_draws", "_held", "_name", "_table")
+
+    def __init__(self, draws: Draws, name: tuple[str, str], table: Sequence[int]) -> None:
+        self._draws, self._name, self._table = draws, name, table
+        self._block, self._held = -1, [PPM]
+
+    def at(self, frame: int) -> int:
+        """The factor of a frame, negative for warm-up."""
+        place = frame + _SHIFT
+        block = place >> _BLOCK_BITS
+        if block != self._block:
+            # The first attempts' upper halves, scaled to the table's length, for a whole block.
+            words = self._draws.block(self._name, block)[::_ATTEMPTS]
+            places = (words >> 32) * len(self._table) >> 32
+            self._held = np.asarray(self._table, np.int64)[places].tolist()
+            self._block = block
+        return self._held[place & (_BLOCK - 1)]
 
 
 class Draws:
@@ -29,7 +52,7 @@ class Draws:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._keys: dict[tuple[str, str], np.ndarray[tuple[int], np.dtype[np.uint64]]] = {}
-        self._factors: dict[tuple[str, str], tuple[int, Sequence[int], list[int]]] = {}
+        self._factors: dict[tuple[str, str], tuple[Sequence[int], Factors]] = {}
         self._held: dict[tuple[str, str], tuple[int, list[int]]] = {}
 
     def word(self, purpose: str, subject: str, frame: int, attempt: int = 0) -> int:
@@ -45,20 +68,20 @@ class Draws:
         block, index = divmod(frame + _SHIFT, _BLOCK)
         held = self._held.get(name)
         if held is None or held[0] != block:
-            held = self._held[name] = (block, self._words(name, block).tolist())
+            held = self._held[name] = (block, self.block(name, block).tolist())
         return held[1][index * _ATTEMPTS + attempt]
 
     def ppm(self, table: Sequence[int], purpose: str, subject: str, frame: int) -> int:
         """A factor in parts per million, drawn from a table of evenly spaced quantiles."""
-        name = (purpose, subject)
-        block, index = divmod(frame + _SHIFT, _BLOCK)
-        held = self._factors.get(name)
-        if held is None or held[0] != block or held[1] is not table:
-            # The first attempts' upper halves, scaled to the table's length, for a whole block.
-            places = (self._words(name, block)[::_ATTEMPTS] >> 32) * len(table) >> 32
-            held = (block, table, np.asarray(table, np.int64)[places].tolist())
-            self._factors[name] = held
-        return held[2][index]
+        held = self._factors.get((purpose, subject))
+        if held is None or held[0] is not table:
+            held = (table, self.factors(table, purpose, subject))
+            self._factors[purpose, subject] = held
+        return held[1].at(frame)
+
+    def factors(self, table: Sequence[int], purpose: str, subject: str) -> Factors:
+        """All that `ppm` draws for a subject, for callers that keep it."""
+        return Factors(self, (purpose, subject), table)
 
     def words(self, purpose: str, subject: str, count: int) -> NDArray[np.uint64]:
         """Many words at once, for what is drawn for a whole run and not for a frame of it.
@@ -71,9 +94,10 @@ class Draws:
         found = np.random.Philox(key=self._key((purpose, subject))).random_raw(count)
         return np.asarray(found, np.uint64)
 
-    def _words(
+    def block(
         self, name: tuple[str, str], block: int
     ) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+        """Words of a block of frames for a purpose and subject, four for each frame."""
         counter = np.array([block * _BLOCK, 0, 0, 0], np.uint64)
         words = np.random.Philox(key=self._key(name), counter=counter)
         return words.random_raw(_BLOCK * _ATTEMPTS)

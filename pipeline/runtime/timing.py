@@ -11,6 +11,7 @@ from pipeline.values import Value
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pipeline.draws import Factors
     from pipeline.plan.routes import RouteStep
 
 Bias = Literal["low", "zero", "high"]
@@ -70,6 +71,9 @@ class Timing:
         self._hops = hops
         self._bias: Bias = bias
         self._slowed = tuple(slowed)
+        self._plain = bias == "zero" and not slowed
+        self._jobs: dict[tuple[str, int], Factors | None] = {}
+        self._crossings: dict[str, Factors | None] = {}
 
     def job_ns(
         self,
@@ -91,7 +95,18 @@ class Timing:
             batch: How many frames run together.
             at_ns: Run time at which it begins.
         """
+        key = (task, index)
+        try:
+            factors = self._jobs[key]
+        except KeyError:
+            factors = self._jobs[key] = self._factors(step.jitter, f"{task}/{index}")
         median_ns = step.latency_ns if batch == 1 else step.batch_ns[batch - 2]
+        if not self._plain:
+            median_ns = self._moved_ns(step, median_ns, at_ns)
+        return median_ns if factors is None else median_ns * factors.at(frame) // PPM
+
+    def _moved_ns(self, step: RouteStep, median_ns: int, at_ns: int) -> int:
+        """A step's median with the run's bias, on a device that may be slowed just then."""
         if self._bias != "zero" and step.interval_ns != (0, 0):
             at_bias_ns = step.interval_ns[0 if self._bias == "low" else 1]
             median_ns = median_ns * at_bias_ns // max(1, step.latency_ns)
@@ -99,14 +114,18 @@ class Timing:
             for slow in self._slowed:
                 if slow.device == step.step.device and slow.at_ns <= at_ns < slow.until_ns:
                     median_ns = median_ns * slow.factor_ppm // PPM
-        return self._spread(median_ns, step.jitter, f"{task}/{index}", frame)
+        return median_ns
 
     def hop_ns(self, payload_bytes: int, *, subject: str, frame: int) -> int:
         """Duration of one hop between processes, in ns."""
-        return self._spread(self._hops.cost_ns(payload_bytes), self._hops.jitter, subject, frame)
+        try:
+            factors = self._crossings[subject]
+        except KeyError:
+            factors = self._crossings[subject] = self._factors(self._hops.jitter, subject)
+        median_ns = self._hops.cost_ns(payload_bytes)
+        return median_ns if factors is None else median_ns * factors.at(frame) // PPM
 
-    def _spread(self, median_ns: int, table: str, subject: str, frame: int) -> int:
+    def _factors(self, table: str, subject: str) -> Factors | None:
+        """What a subject's jitter is drawn from; None without any."""
         quantiles = self._quantiles.get(table)
-        if not quantiles:
-            return median_ns
-        return median_ns * self._draws.ppm(quantiles, "jitter", subject, frame) // PPM
+        return self._draws.factors(quantiles, "jitter", subject) if quantiles else None

@@ -82,6 +82,7 @@ class Frame:
 
     task: TaskState
     offer: FrameOffered
+    key: tuple[str, int]  # task and number
     came_ns: int
     paths: list[Open]  # still without a fate
     deadline_at_ns: int  # the earliest of its paths
@@ -107,14 +108,12 @@ class Frame:
     partial: bool = False
 
     @property
-    def key(self) -> tuple[str, int]:
-        """Task and number."""
-        return self.task.config.name, self.offer.frame
-
-    @property
     def attempts(self) -> tuple[Attempt, ...]:
         """Attempts that something may still come of."""
-        return tuple(a for a in (self.first, self.second) if a is not None and not a.dead)
+        first, second = self.first, self.second
+        if second is None:  # nearly always
+            return () if first is None or first.dead else (first,)
+        return tuple([a for a in (first, second) if a is not None and not a.dead])
 
     def bytes_after(self, step: int) -> int:
         """Payload bytes that a step hands on: those of the steps it comes after."""

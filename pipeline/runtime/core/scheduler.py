@@ -78,13 +78,14 @@ class DeviceScheduler:
             lengths_ns: Predicted time alone, then of batches of two, three and so on.
         """
         line = self._waiting[device]
-        self._arrivals += 1
-        waiting = _Waiting(deadline_at_ns, self._arrivals, job, inputs, start_by_ns, lengths_ns)
         if not line and self._free[device] > 0:
             if at_ns > start_by_ns:
                 self.expired.append(job)
                 return []
-            return [self._started([waiting], device, at_ns)]
+            self._hold(device, at_ns + lengths_ns[0], (job,))
+            return [Start(jobs=(job,), device=device, inputs=(inputs,))]
+        self._arrivals += 1
+        waiting = _Waiting(deadline_at_ns, self._arrivals, job, inputs, start_by_ns, lengths_ns)
         heapq.heappush(line, waiting)
         return []
 
@@ -180,14 +181,14 @@ class DeviceScheduler:
             heapq.heapify(line)
 
     def _started(self, together: list[_Waiting], device: str, at_ns: int) -> Start:
+        jobs = tuple([w.job for w in together])
+        self._hold(device, at_ns + together[0].lengths_ns[len(together) - 1], jobs)
+        return Start(jobs=jobs, device=device, inputs=tuple([w.inputs for w in together]))
+
+    def _hold(self, device: str, ends_ns: int, jobs: tuple[Job, ...]) -> None:
+        """Jobs take a slot, until about then."""
         self._free[device] -= 1
-        lengths_ns = together[0].lengths_ns
-        running = _Running(device, at_ns + lengths_ns[len(together) - 1])
+        running = _Running(device, ends_ns)
         self._held[device].append(running)
-        for waiting in together:
-            self._running[waiting.job] = running
-        return Start(
-            jobs=tuple([w.job for w in together]),
-            device=device,
-            inputs=tuple([w.inputs for w in together]),
-        )
+        for job in jobs:
+            self._running[job] = running

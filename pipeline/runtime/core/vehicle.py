@@ -160,6 +160,7 @@ class VehicleCore:
                     Frame(
                         task=task,
                         offer=event,
+                        key=(task.config.name, event.frame),
                         came_ns=at_ns,
                         paths=paths,
                         deadline_at_ns=min(ends_ns),
