@@ -120,6 +120,8 @@ class RerunResult:
         events: Events fed, by node.
         rows: Rows of the ledger.
         hash: Hash of the new ledger.
+        altered: Files of the directory that are not what its MANIFEST says, with what is wrong;
+            one entry where there is no MANIFEST.
     """
 
     same: bool
@@ -128,6 +130,7 @@ class RerunResult:
     events: dict[str, int] = field(default_factory=dict)
     rows: int = 0
     hash: str = ""
+    altered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

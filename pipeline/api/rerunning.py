@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pipeline.api.calls import RerunResult
@@ -15,7 +15,7 @@ from pipeline.runtime.rerun import rerun_cores
 from pipeline.runtime.timetable import Timetable
 from pipeline.values import from_plain
 from replay.errors import ReplayError
-from replay.evidence import RunDirectory
+from replay.evidence import RunDirectory, verify_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,7 +88,9 @@ class Stored:
 
 
 def rerun_directory(path: Path) -> RerunResult:
-    """Feed a run's event logs to fresh cores.
+    """Feed a run's event logs to fresh cores, and hold its files against its MANIFEST.
+
+    A file that was altered since says nothing of the cores; it is named beside what they did.
 
     Raises:
         EvidenceError: The directory is no run, or its evidence is not whole.
@@ -97,6 +99,18 @@ def rerun_directory(path: Path) -> RerunResult:
         directory = RunDirectory.open(path)
     except ReplayError as err:
         raise EvidenceError(str(err)) from err
+    return replace(_rerun(path, directory), altered=_altered(path))
+
+
+def _altered(path: Path) -> tuple[str, ...]:
+    try:
+        found = verify_manifest(path)
+    except ReplayError as err:
+        return (str(err),)
+    return tuple(f"{file.path}: {file.kind}" for file in found if file.kind != "unlisted")
+
+
+def _rerun(path: Path, directory: RunDirectory) -> RerunResult:
     stored = read_stored(path / CORE)
     found = rerun_cores(stored.core, directory.event_logs)
     if found.divergence is not None:

@@ -201,7 +201,7 @@ def rerun(
     no_color: options.NoColor = False,
     folder: options.Folder = None,
 ) -> None:
-    """Feed a run's event logs to fresh cores: the same commands and ledger, or where they part."""
+    """Feed a run's event logs to fresh cores: the same commands and ledger, files unaltered?"""
     common = options.common(
         json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
     )
@@ -224,11 +224,12 @@ def rerun(
                 "events": result.events,
                 "rows": result.rows,
                 "hash": result.hash,
+                "altered": list(result.altered),
             }
         )
     else:
         print_rerun(result)
-    raise typer.Exit(0 if result.same else _FAILED)
+    raise typer.Exit(0 if result.same and not result.altered else _FAILED)
 
 
 app.command()(agree)

@@ -174,3 +174,5 @@ def print_rerun(result: RerunResult) -> None:
         print(f"diverged: {result.divergence}")
     else:
         print(f"diverged: {result.ledger_difference}")
+    for line in result.altered:
+        print(f"altered since the run: {line}")

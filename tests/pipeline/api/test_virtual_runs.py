@@ -85,6 +85,7 @@ def test_rerun_of_a_virtual_run_gives_the_same_and_names_an_altered_event(
     same = api.rerun(out)
     assert same.same
     assert same.rows == 50
+    assert same.altered == ()
     log = out / "events" / "vehicle.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines()
     index = next(i for i, line in enumerate(lines) if '"is":"JobDone"' in line and i > 40)
@@ -98,6 +99,22 @@ def test_rerun_of_a_virtual_run_gives_the_same_and_names_an_altered_event(
     assert altered.divergence.node == "vehicle"
     assert altered.divergence.line > index
     assert "stamps" in altered.divergence.what
+    assert altered.altered == ("events/vehicle.jsonl: changed",)
+
+
+def test_rerun_names_files_altered_since_the_run(
+    write_scenario: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The cores do the same, and the verdict that somebody improved is found all the same."""
+    out = tmp_path / "run"
+    api.run(write_scenario(), virtual=True, out=out)
+    (out / "result.json").write_text("{}", encoding="utf-8")
+    (out / "plan.json").unlink()
+    found = api.rerun(out)
+    assert found.same
+    assert found.altered == ("plan.json: missing", "result.json: changed")
+    (out / "MANIFEST").unlink()
+    assert "nothing vouches" in api.rerun(out).altered[0]
 
 
 def test_rerun_refuses_what_is_no_run(tmp_path: Path) -> None:
