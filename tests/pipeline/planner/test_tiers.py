@@ -1,0 +1,138 @@
+"""Cuts over several tiers, against every placement there is, and against the cut in two."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.planner import CutProblem, CutTensor, best_cut
+from pipeline.planner.tiers import Placement, TierProblem, TierTensor, best_placement, cost_of
+
+
+def made(seed: int, *, operators: int, tiers: int, bars: bool = False) -> TierProblem:
+    """A random network: each operator reads one to three tensors that are there before it."""
+    dice = random.Random(seed)  # noqa: S311 - no secret
+    reads: list[list[int]] = [[] for _ in range(operators + 1)]
+    for v in range(operators):
+        for tensor in dice.sample(range(v + 1), k=min(v + 1, dice.randint(1, 3))):
+            reads[tensor].append(v)
+
+    def crossing() -> tuple[int | None, ...]:
+        return tuple(
+            None if bars and dice.random() < 0.15 else dice.randint(0, 60) for _ in range(tiers - 1)
+        )
+
+    return TierProblem(
+        costs_ns=tuple(
+            tuple(
+                None if bars and dice.random() < 0.15 else dice.randint(0, 50) for _ in range(tiers)
+            )
+            for _ in range(operators)
+        ),
+        tensors=tuple(
+            TierTensor(
+                name=f"t{place}",
+                producer=None if place == 0 else place - 1,
+                consumers=tuple(readers),
+                crossing_ns=crossing(),
+                delivered=not readers,
+            )
+            for place, readers in enumerate(reads)
+        ),
+        post_ns=tuple(dice.randint(0, 80) for _ in range(tiers)),
+        least={},
+        most={},
+    )
+
+
+def brute(problem: TierProblem) -> int | None:
+    """The smallest sum over all placements, each priced tensor by tensor."""
+    tiers = range(problem.tiers)
+    costs = (
+        cost_of(problem, places[:-1], places[-1])
+        for places in product(tiers, repeat=len(problem.costs_ns) + 1)
+    )
+    return min((cost for cost in costs if cost is not None), default=None)
+
+
+def checked(problem: TierProblem) -> Placement | None:
+    """The answer, after a look at what it says of itself."""
+    found = best_placement(problem)
+    if found is not None:
+        assert found.objective_ns == cost_of(problem, found.tiers, found.post)
+        assert found.unit_ns == 1
+    return found
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    operators=st.integers(1, 6),
+    tiers=st.integers(1, 4),
+    bars=st.booleans(),
+)
+@settings(deadline=None, max_examples=120)
+def test_no_placement_is_better(seed: int, operators: int, tiers: int, *, bars: bool) -> None:
+    """Over every placement of small networks, with barred tiers and crossings as without."""
+    problem = made(seed, operators=min(operators, 6 if tiers < 4 else 5), tiers=tiers, bars=bars)
+    found = checked(problem)
+    assert (None if found is None else found.objective_ns) == brute(problem)
+
+
+@given(seed=st.integers(0, 10**6), operators=st.integers(2, 5))
+@settings(deadline=None, max_examples=60)
+def test_pins_and_groups_hold(seed: int, operators: int) -> None:
+    """An operator kept on, or from, a tier, and two that stay together."""
+    problem = replace(
+        made(seed, operators=operators, tiers=3),
+        least={operators - 1: 1},
+        most={0: 1},
+        together=((0, 1),),
+    )
+    found = checked(problem)
+    assert (None if found is None else found.objective_ns) == brute(problem)
+    if found is not None:
+        assert found.tiers[-1] >= 1 >= found.tiers[0] == found.tiers[1]
+
+
+@given(seed=st.integers(0, 10**6), operators=st.integers(1, 12))
+@settings(deadline=None, max_examples=60)
+def test_two_tiers_are_the_cut_in_two(seed: int, operators: int) -> None:
+    """The same optimum as car and cloud, but for post-processing behind the link alone."""
+    problem = made(seed, operators=operators, tiers=2)
+    post_ns = (0, 10**6)  # so that nobody sends just the outputs
+    found = checked(replace(problem, post_ns=post_ns))
+    two = CutProblem(
+        edge_ns=tuple(row[0] or 0 for row in problem.costs_ns),
+        cloud_ns=tuple(row[1] or 0 for row in problem.costs_ns),
+        tensors=tuple(
+            CutTensor(
+                name=t.name,
+                producer=t.producer,
+                consumers=t.consumers,
+                up_ns=t.crossing_ns[0],
+                delivered=t.delivered,
+            )
+            for t in problem.tensors
+        ),
+        edge_post_ns=post_ns[0],
+        cloud_post_ns=post_ns[1],
+    )
+    cut = best_cut(two)
+    assert found is not None
+    assert cut is not None
+    assert found.objective_ns == cut.objective_ns
+
+
+def test_costs_of_the_wrong_length_are_refused() -> None:
+    """The caller's mistake."""
+    problem = made(1, operators=2, tiers=3)
+    with pytest.raises(ValueError, match="3 tiers"):
+        best_placement(replace(problem, costs_ns=((1, 2), (1, 2, 3))))
+    tensors = (replace(problem.tensors[0], crossing_ns=(1,)), *problem.tensors[1:])
+    with pytest.raises(ValueError, match="2 boundaries"):
+        best_placement(replace(problem, tensors=tensors))
