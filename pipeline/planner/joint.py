@@ -1,0 +1,260 @@
+"""One plan per task where several share an uplink, a downlink, an edge device and a cloud device.
+
+Each task brings its candidates: how long they take alone, what they load each shared resource with,
+and what an answer in time is worth. Together they wait for each other, since nothing is preempted:
+a frame that comes to a resource which is busy for a share `r` of the time waits on average
+`sum(rate * hold^2) / (2 * (1 - r))`, summed over the other tasks (Pollaczek and Khinchine; a
+task's own frames come at even distances and are not in each other's way). A task's worth is
+`importance * (p * accuracy + (1 - p) * fallback)`, `p` being the share of its frames that are in
+time with those waits.
+
+The answer is exact over all combinations, which are few for a car; beyond a limit the candidates
+of the task with the most are thinned out first, and the answer says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+Resource = Literal["edge", "cloud", "up", "down"]
+RESOURCES: tuple[Resource, ...] = ("edge", "cloud", "up", "down")
+
+_NS_PER_S = 1e9
+_ROUNDING = 1e-9
+MOST_COMBINATIONS = 250_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JointCandidate:
+    """One way to do a task.
+
+    Attributes:
+        name: Name of its route and variant.
+        accuracy: What an answer in time is worth, from 0 to 1.
+        latencies_ns: Latency of a sample of frames when nothing else goes on, ascending; shape
+            (samples,), int64.
+        holds_ns: How long a frame holds each resource, on its own share of it; a resource that
+            is left out is not used.
+    """
+
+    name: str
+    accuracy: float
+    latencies_ns: NDArray[np.int64]
+    holds_ns: Mapping[Resource, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JointTask:
+    """A task with its candidates.
+
+    Attributes:
+        name: Its name.
+        candidates: At least one; "do without" is one with no load and no accuracy.
+        frames_per_s: How many frames it is asked for.
+        deadline_ns: Until when an answer counts.
+        importance: Weight of its accuracy.
+        fallback: What a late answer is worth, from 0 to 1.
+    """
+
+    name: str
+    candidates: tuple[JointCandidate, ...]
+    frames_per_s: float
+    deadline_ns: int
+    importance: float = 1.0
+    fallback: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointPlan:
+    """The best combination.
+
+    Attributes:
+        chosen: Index of the candidate of each task.
+        worth: Sum of what the tasks are worth.
+        in_time: Share of the frames in time, by task.
+        waits_ns: Mean wait of a frame for the other tasks, at all resources together, by task.
+        busy: Share of the time that each resource is busy.
+        exact: Whether every combination was looked at.
+    """
+
+    chosen: tuple[int, ...]
+    worth: float
+    in_time: tuple[float, ...]
+    waits_ns: tuple[int, ...]
+    busy: Mapping[Resource, float]
+    exact: bool
+
+
+def best_together(
+    tasks: Sequence[JointTask],
+    *,
+    capacity: Mapping[Resource, float],
+    most: int = MOST_COMBINATIONS,
+) -> JointPlan | None:
+    """Find the combination that is worth most; of equals the one that waits least.
+
+    Args:
+        tasks: The tasks; the first candidates win ties, so bring them cheapest first.
+        capacity: How busy each resource may get, as a share of one unit of it (0.8 of one slot,
+            1.6 of two); 1 less a little where left out.
+        most: Combinations to look at at most.
+
+    Returns:
+        The combination; None where every one loads a resource beyond its capacity.
+
+    Raises:
+        ValueError: A task has no candidate.
+    """
+    if not all(task.candidates for task in tasks):
+        raise ValueError("every task needs a candidate")
+    kept = [tuple(range(len(task.candidates))) for task in tasks]
+    exact = True
+    while prod(map(len, kept)) > most:
+        exact = False
+        fullest = max(range(len(kept)), key=lambda i: len(kept[i]))
+        kept[fullest] = _thinned(tasks[fullest], kept[fullest])
+    thin = [
+        replace(task, candidates=tuple(task.candidates[i] for i in mine))
+        for task, mine in zip(tasks, kept, strict=True)
+    ]
+    table = _Table(thin, capacity)
+    best = table.best()
+    if best is None:
+        return None
+    plan = table.plan(best)
+    chosen = tuple(mine[i] for mine, i in zip(kept, plan.chosen, strict=True))
+    return replace(plan, chosen=chosen, exact=exact)
+
+
+def worth_of_more(
+    tasks: Sequence[JointTask],
+    resource: Resource,
+    *,
+    capacity: Mapping[Resource, float],
+    factor: float,
+) -> float:
+    """What the tasks gain together if a resource were so many times as quick.
+
+    The combination may be another one then; the difference is exact for the two sizes and says
+    nothing of sizes between them.
+
+    Args:
+        tasks: The tasks.
+        resource: Which resource.
+        capacity: As for `best_together`.
+        factor: Its speed over the present one, above 0.
+    """
+    now = best_together(tasks, capacity=capacity)
+    quicker = [_quicker(task, resource, factor) for task in tasks]
+    then = best_together(quicker, capacity=capacity)
+    return (0.0 if then is None else then.worth) - (0.0 if now is None else now.worth)
+
+
+def _quicker(task: JointTask, resource: Resource, factor: float) -> JointTask:
+    def changed(candidate: JointCandidate) -> JointCandidate:
+        held_ns = candidate.holds_ns.get(resource, 0)
+        saved_ns = held_ns - round(held_ns / factor)
+        return replace(
+            candidate,
+            latencies_ns=np.maximum(candidate.latencies_ns - saved_ns, 0),
+            holds_ns={**candidate.holds_ns, resource: held_ns - saved_ns},
+        )
+
+    return replace(task, candidates=tuple(changed(c) for c in task.candidates))
+
+
+def _thinned(task: JointTask, kept: tuple[int, ...]) -> tuple[int, ...]:
+    """Without the candidate that is worth least when it is alone; the first one stays."""
+
+    def alone(index: int) -> float:
+        candidate = task.candidates[index]
+        in_time = np.searchsorted(candidate.latencies_ns, task.deadline_ns, side="right")
+        return candidate.accuracy * float(in_time) / max(1, len(candidate.latencies_ns))
+
+    worst = min(kept[1:], key=lambda index: (alone(index), -index))
+    return tuple(index for index in kept if index != worst)
+
+
+class _Table:
+    """All combinations, one row each; the last task's candidate changes quickest."""
+
+    def __init__(self, tasks: Sequence[JointTask], capacity: Mapping[Resource, float]) -> None:
+        self._tasks = tasks
+        shape = tuple(len(task.candidates) for task in tasks)
+        self._choices = np.indices(shape).reshape(len(shape), -1)
+        self._holds_ns = [
+            np.array([[c.holds_ns.get(r, 0) for r in RESOURCES] for c in task.candidates], float)
+            for task in tasks
+        ]
+        shape_of_all = (self._choices.shape[1], len(RESOURCES))
+        self._busy, squares = np.zeros(shape_of_all), np.zeros(shape_of_all)
+        for place, task in enumerate(tasks):
+            self._busy += self._held_ns(place) * task.frames_per_s / _NS_PER_S
+            squares += self._squares(place)
+        limit = np.array([capacity.get(r, 1.0) for r in RESOURCES])
+        self._units = np.maximum(1.0, np.ceil(limit))
+        self._idle = 1.0 - self._busy / self._units
+        self._fits = ((self._busy <= limit + _ROUNDING) & (self._idle > _ROUNDING)).all(axis=1)
+        self._waits_ns = [self._wait(place, squares) for place in range(len(tasks))]
+        self._in_time = [self._shares(place) for place in range(len(tasks))]
+
+    def _held_ns(self, place: int) -> NDArray[np.float64]:
+        """How long a frame of a task holds each resource, by combination."""
+        held: NDArray[np.float64] = self._holds_ns[place][self._choices[place]]
+        return held
+
+    def _squares(self, place: int) -> NDArray[np.float64]:
+        return self._held_ns(place) ** 2 * self._tasks[place].frames_per_s / _NS_PER_S
+
+    def _wait(self, place: int, squares: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean wait of a task's frames at all the resources that they use, by combination."""
+        others = (squares - self._squares(place)) / self._units
+        waits = others / (2 * np.maximum(self._idle, _ROUNDING))
+        return np.asarray((waits * (self._held_ns(place) > 0)).sum(axis=1))
+
+    def _shares(self, place: int) -> NDArray[np.float64]:
+        """Share of a task's frames in time, by combination."""
+        task, mine = self._tasks[place], self._choices[place]
+        found = np.zeros(len(mine))
+        for index, candidate in enumerate(task.candidates):
+            rows = mine == index
+            left_ns = task.deadline_ns - self._waits_ns[place][rows]
+            sample = candidate.latencies_ns
+            found[rows] = np.searchsorted(sample, left_ns, side="right") / max(1, len(sample))
+        return found
+
+    def _worth(self) -> NDArray[np.float64]:
+        total = np.zeros(self._choices.shape[1])
+        for task, mine, share in zip(self._tasks, self._choices, self._in_time, strict=True):
+            accuracy = np.array([c.accuracy for c in task.candidates])[mine]
+            total += task.importance * (share * accuracy + (1 - share) * task.fallback)
+        return total
+
+    def best(self) -> int | None:
+        """Row of the best combination that fits."""
+        if not self._fits.any():
+            return None
+        worth = np.where(self._fits, self._worth(), -np.inf)
+        top = np.flatnonzero(worth >= worth.max() - _ROUNDING)
+        waits = np.sum([wait[top] for wait in self._waits_ns], axis=0)
+        return int(top[waits.argmin()])
+
+    def plan(self, row: int) -> JointPlan:
+        """A combination with its figures."""
+        return JointPlan(
+            chosen=tuple(int(mine[row]) for mine in self._choices),
+            worth=float(self._worth()[row]),
+            in_time=tuple(float(share[row]) for share in self._in_time),
+            waits_ns=tuple(int(wait[row]) for wait in self._waits_ns),
+            busy={r: float(self._busy[row, i]) for i, r in enumerate(RESOURCES)},
+            exact=True,
+        )

@@ -1,0 +1,164 @@
+"""One plan per task on shared resources, against a plain reckoning of every combination."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.planner.joint import (
+    RESOURCES,
+    JointCandidate,
+    JointTask,
+    Resource,
+    best_together,
+    worth_of_more,
+)
+
+MS = 1_000_000
+CAPACITY: dict[Resource, float] = {"edge": 0.8, "cloud": 0.8, "up": 0.8, "down": 0.8}
+
+
+def candidate(name: str, accuracy: float, latency_ms: float, **holds_ms: float) -> JointCandidate:
+    """A candidate of one latency."""
+    return JointCandidate(
+        name=name,
+        accuracy=accuracy,
+        latencies_ns=np.full(10, round(latency_ms * MS), np.int64),
+        holds_ns={r: round(holds_ms[r] * MS) for r in RESOURCES if r in holds_ms},
+    )
+
+
+def made(seed: int, *, tasks: int, candidates: int) -> list[JointTask]:
+    """Random tasks."""
+    dice = random.Random(seed)  # noqa: S311 - no secret
+    return [
+        JointTask(
+            name=f"task{number}",
+            candidates=tuple(
+                JointCandidate(
+                    name=f"c{index}",
+                    accuracy=dice.random(),
+                    latencies_ns=np.sort(
+                        np.array([dice.randint(1, 120) * MS for _ in range(8)], np.int64)
+                    ),
+                    holds_ns={
+                        r: dice.randint(0, 30) * MS for r in RESOURCES if dice.random() < 0.6
+                    },
+                )
+                for index in range(candidates)
+            ),
+            frames_per_s=dice.choice([5.0, 10.0, 20.0]),
+            deadline_ns=100 * MS,
+            importance=dice.choice([1.0, 2.0]),
+            fallback=dice.random() / 4,
+        )
+        for number in range(tasks)
+    ]
+
+
+def reckoned(tasks: list[JointTask], chosen: tuple[int, ...]) -> float | None:
+    """What a combination is worth, a task at a time; None where a resource is overloaded."""
+    picked = [task.candidates[i] for task, i in zip(tasks, chosen, strict=True)]
+    busy = {
+        r: sum(c.holds_ns.get(r, 0) * t.frames_per_s for c, t in zip(picked, tasks, strict=True))
+        / 1e9
+        for r in RESOURCES
+    }
+    if any(busy[r] > CAPACITY[r] + 1e-9 for r in RESOURCES):
+        return None
+    total = 0.0
+    for mine, task in zip(picked, tasks, strict=True):
+        wait_ns = 0.0
+        for r in RESOURCES:
+            if mine.holds_ns.get(r, 0):
+                others = sum(
+                    c.holds_ns.get(r, 0) ** 2 * t.frames_per_s / 1e9
+                    for c, t in zip(picked, tasks, strict=True)
+                    if t is not task
+                )
+                wait_ns += others / (2 * (1 - busy[r]))
+        in_time = float(np.mean(mine.latencies_ns <= task.deadline_ns - wait_ns))
+        total += task.importance * (in_time * mine.accuracy + (1 - in_time) * task.fallback)
+    return total
+
+
+@given(seed=st.integers(0, 10**6), tasks=st.integers(1, 4), candidates=st.integers(1, 4))
+@settings(deadline=None, max_examples=80)
+def test_no_combination_is_worth_more(seed: int, tasks: int, candidates: int) -> None:
+    """And the best one's figures are those of a plain reckoning."""
+    given_tasks = made(seed, tasks=tasks, candidates=candidates)
+    worths = [reckoned(given_tasks, c) for c in product(range(candidates), repeat=tasks)]
+    best = max((worth for worth in worths if worth is not None), default=None)
+    found = best_together(given_tasks, capacity=CAPACITY)
+    assert (found is None) == (best is None)
+    if found is not None:
+        assert found.exact
+        assert found.worth == pytest.approx(best)
+        assert found.worth == pytest.approx(reckoned(given_tasks, found.chosen))
+
+
+def test_two_tasks_that_would_jam_the_uplink_share_it() -> None:
+    """Alone each would use the cloud; together one stays in the car, the less important one."""
+    local = candidate("edge", 0.5, 40, edge=10)
+    cloud = candidate("split", 0.9, 60, up=50)
+    tasks = [
+        JointTask(
+            name=name,
+            candidates=(local, cloud),
+            frames_per_s=10.0,
+            deadline_ns=100 * MS,
+            importance=importance,
+        )
+        for name, importance in (("front", 2.0), ("side", 1.0))
+    ]
+    for task in tasks:
+        alone = best_together([task], capacity=CAPACITY)
+        assert alone is not None
+        assert alone.chosen == (1,)
+    found = best_together(tasks, capacity=CAPACITY)
+    assert found is not None
+    assert found.chosen == (1, 0)
+    assert found.busy["up"] == pytest.approx(0.5)
+    assert worth_of_more(tasks, "up", capacity=CAPACITY, factor=2.0) == pytest.approx(0.4)
+    assert worth_of_more(tasks, "down", capacity=CAPACITY, factor=2.0) == 0.0
+
+
+def test_waiting_makes_a_slower_route_the_better_one() -> None:
+    """A route that is quick alone misses its deadline behind the other task's long jobs."""
+    heavy = JointTask(
+        name="heavy",
+        candidates=(candidate("edge", 1.0, 60, edge=60),),
+        frames_per_s=10.0,
+        deadline_ns=200 * MS,
+    )
+    light = JointTask(
+        name="light",
+        candidates=(candidate("edge", 1.0, 20, edge=5), candidate("split", 0.9, 60, up=5)),
+        frames_per_s=10.0,
+        deadline_ns=61 * MS,
+    )
+    found = best_together([heavy, light], capacity=CAPACITY)
+    assert found is not None
+    assert found.chosen == (0, 1)
+    assert found.in_time == (1.0, 1.0)
+    assert found.waits_ns[1] == 0
+
+
+def test_too_many_combinations_are_thinned_and_it_says_so() -> None:
+    """The first candidate of each task stays."""
+    tasks = made(3, tasks=4, candidates=6)
+    found = best_together(tasks, capacity=CAPACITY, most=100)
+    assert found is None or not found.exact
+
+
+def test_a_task_without_candidates_is_refused() -> None:
+    """The caller's mistake."""
+    with pytest.raises(ValueError, match="candidate"):
+        best_together(
+            [JointTask(name="none", candidates=(), frames_per_s=1, deadline_ns=1)], capacity={}
+        )
