@@ -188,7 +188,8 @@ MEANINGS: dict[str, str] = {
     "policy.in_flight": "Most frames of a task that are under way; one more waits, the newest.",
     "policy.expired": "Work that can no longer be in time: `drop` leaves it undone, `run` does it "
     "all the same. A route whose best case exceeds the deadline always runs.",
-    "policy.hedge": "A second route of the same frame, in the car, that covers the first. See "
+    "policy.hedge": "A second route of the same frame, in the car, that covers the first; `null` "
+    "for none, also where an extended file has one. See "
     "[policies](../explanation/policies.md).",
     "policy.hedge.start": "`never`; `latest`, the last moment at which it is still in time; "
     "`at-once`; `cost-based`, the first moment at which it is worth its cost; or such as "

@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from pipeline.scenario.base import ScenarioModel
 from pipeline.scenario.units import Duration, Rate, Share, parse_duration
@@ -77,12 +77,17 @@ class CloudPolicy(ScenarioModel):
     refuse: Literal["late", "never"] = "late"
 
 
+def _none_given(hedge: object) -> object:
+    """`null` takes back what a file that is extended, or the scenario itself, says of hedging."""
+    return {} if hedge is None else hedge
+
+
 class Policy(ScenarioModel):
     """What the cores decide by."""
 
     in_flight: int = Field(default=2, ge=1, le=64)
     expired: Literal["drop", "run"] = "drop"
-    hedge: Hedge = Hedge()
+    hedge: Annotated[Hedge, BeforeValidator(_none_given)] = Hedge()
     breaker: Breaker | None = None
     switch: Switch | None = None
     cloud: CloudPolicy = CloudPolicy()
@@ -97,7 +102,7 @@ def policy_problems(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     at: Location = ("policy", "hedge")
     written = hedge.model_fields_set
     if hedge.start == "never" and written - {"start"}:
-        yield at, "says how to hedge, and `start: never` that nothing is hedged"
+        yield at, "says how to hedge, and `start: never` nothing; `hedge: null` takes it all back"
     if hedge.start != "cost-based" and "edge_cost" in written:
         yield (*at, "edge_cost"), "is for `start: cost-based` alone"
     if not 0 < hedge.edge_cost < 1:

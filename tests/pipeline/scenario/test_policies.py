@@ -89,3 +89,10 @@ def test_problems_carry_the_file_and_the_line(tmp_path: Path) -> None:
     line = next(n for n, row in enumerate(text.splitlines(), 1) if "hedge:" in row)
     (problem,) = caught.value.problems
     assert (problem.file, problem.line) == (str(path), line)
+
+
+def test_a_hedge_is_taken_back_with_null() -> None:
+    """From the command line, or by a file that extends another, whatever the hedge was."""
+    loaded = load_scenario(URBAN, overrides=["policy.hedge=null"])
+    assert loaded.scenario.policy.hedge.start == "never"
+    assert load_scenario(URBAN).scenario.policy.hedge.start == "latest"
