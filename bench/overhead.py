@@ -35,7 +35,8 @@ from pipeline.runtime.journal import read_journal
 from pipeline.runtime.live.letters import letter, payloads_of
 from pipeline.runtime.priming import Computer
 from pipeline.runtime.results import ResultCache
-from pipeline.runtime.stages import Packed, Picture, Stages
+from pipeline.runtime.samples import Picture
+from pipeline.runtime.stages import Packed, Stages
 from pipeline.transport import Header, LinkStamp, encode, encode_link_stamp
 from replay.clock import WallClock
 

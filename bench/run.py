@@ -11,7 +11,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from bench import agreement, core, memory, overhead, split, tracing, virtual
+from bench import agreement, core, memory, overhead, scoring, split, tracing, virtual
 from bench.subject import demo, subject
 from replay.evidence import environment
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bench.figure import Figure
     from bench.subject import Subject
 
-NAMES = ("overhead", "virtual", "split", "agreement", "core", "tracing", "memory")
+NAMES = ("overhead", "virtual", "split", "agreement", "core", "tracing", "scoring", "memory")
 _S = 1_000_000_000
 _DRIVE_NS = 600 * _S  # that virtual time is measured on
 _GIB = 1 << 30
@@ -69,6 +69,8 @@ def _figure(name: str, benched: Subject, asked: argparse.Namespace) -> Figure:
             return virtual.measure(benched, length_ns=_DRIVE_NS, repeats=1 if quick else 3)
         case "core":
             return core.measure(rows=3_000 if quick else 30_000, repeats=1 if quick else 3)
+        case "scoring":
+            return scoring.measure(frames=2_000 if quick else 100_000)
         case "tracing":
             return tracing.measure(benched, length_ns=(8 if quick else 60) * _S)
         case "split":

@@ -61,6 +61,14 @@ class DriveSettingError(InputError):
         self.at = at
 
 
+class TaskSettingError(InputError):
+    """A task's settings do not fit its model; `at` is the key below the task that is wrong."""
+
+    def __init__(self, at: tuple[str | int, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.at = at
+
+
 class DataMissingError(InputError):
     """A file that a scenario names is not there."""
 
@@ -130,6 +138,26 @@ class EvidenceError(InputError):
     """A run directory is missing, unreadable or not whole."""
 
 
+class ScoringError(InputError):
+    """Results or labels cannot be scored as they are, with the reason."""
+
+
+class LabelsError(ScoringError):
+    """Labels are missing, or do not belong to the drive: name others."""
+
+
+class ClassesError(ScoringError):
+    """What is found and what is labelled have no class in common: map their names."""
+
+    def __init__(self, task: str, found: Iterable[str], labelled: Iterable[str]) -> None:
+        self.task, self.found, self.labelled = task, tuple(found), tuple(labelled)
+        super().__init__(
+            f"task {task}: no class in common: it finds {_some(self.found)}, labelled are "
+            f"{_some(self.labelled)}; map names under `scoring.{task}.classes`, or with --class "
+            "FOUND=LABELLED"
+        )
+
+
 class NodeDiedError(InfrastructureError):
     """A process of the run died, with its last words."""
 
@@ -138,3 +166,8 @@ class NodeDiedError(InfrastructureError):
         words = f"; its last words:\n{last_words}" if last_words else ""
         super().__init__(f"{node} {ended}{words}")
         self.node, self.code, self.last_words = node, code, last_words
+
+
+def _some(names: tuple[str, ...], most: int = 8) -> str:
+    shown = ", ".join(names[:most]) or "nothing"
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -20,7 +20,7 @@ import typer.main
 from pipeline.cli.app import app
 from pipeline.link.profiles import shipped
 from pipeline.scenario.models import LATER, LATER_VALUES, Scenario
-from sensors.synthetic.scenes import SCENES
+from sensors.synthetic import SCENES
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 MADE = "<!-- Made by tools/gen_reference.py; change the code or that script, not this page. -->"
@@ -38,6 +38,8 @@ MEANINGS: dict[str, str] = {
     "per stream. See [paths](#names-of-files).",
     "drive.synthetic": "The built-in drive, in place of a recording.",
     "drive.synthetic.scene": f"Name of the scene: {', '.join(f'`{name}`' for name in SCENES)}.",
+    "drive.synthetic.parameters": "Changes of the scene by name, such as `{weather: rain}`; see "
+    "[the synthetic drive](../howto-synthetic-drive.md).",
     "drive.synthetic.seed": "Another seed makes another road, light and traffic.",
     "drive.synthetic.length": "Length of the drive.",
     "drive.synthetic.size": "Width and height of the pictures in pixels.",
@@ -47,8 +49,12 @@ MEANINGS: dict[str, str] = {
     "stamps. The synthetic drive needs it.",
     "drive.streams.<name>.phase": "How much later than recorded all of its frames lie; for a "
     "synthetic stream, when its first frame is taken.",
+    "drive.streams.<name>.kind": "What the sensor is. A synthetic stream called `lidar` is one and "
+    "needs no `kind`; a recording of one stream tells by itself.",
     "drive.streams.<name>.camera": "Camera of the synthetic drive. A stream that is named like one "
     "needs no `camera`, and the only stream is `front`.",
+    "drive.streams.<name>.topic": "Its name in a recording of several streams, such as an MCAP "
+    "file.",
     "drive.streams.<name>.file": "The stream's recording below `drive.path`; with several streams "
     "each needs one.",
     "drive.window": "The part of the drive that is replayed. Times of a run count from its start.",
@@ -123,31 +129,38 @@ MEANINGS: dict[str, str] = {
     "devices.<name>.precision": "Precision that segments are priced at. Left out, the first that "
     "the device lists; `float32` for a real one.",
     "tasks": "What has to be known, by name; a path has to go through each.",
-    "tasks.<name>.input": "What the network reads, and how a picture is made into it.",
+    "tasks.<name>.input": "What the network reads, and how a frame is made into it. What is left "
+    "out is as the model's card says; see [own model](../howto-own-model.md#the-card).",
     "tasks.<name>.input.stream": "Name of the stream.",
     "tasks.<name>.input.size": "Width and height of the network's input in pixels; they must be "
-    "the model's.",
+    "the model's. Needed for pictures where no card says it.",
     "tasks.<name>.input.layout": "Order of the axes.",
-    "tasks.<name>.input.color": "Order of the channels.",
+    "tasks.<name>.input.color": "Order of the channels; `bgr` where no card says it.",
     "tasks.<name>.input.fit": "`letterbox` keeps the proportions, puts the picture to the top "
-    "left and fills the rest with `pad`; `stretch` fills the whole input.",
-    "tasks.<name>.input.pad": "Value of the pixels that `letterbox` fills.",
-    "tasks.<name>.input.scale": "What pixels, 0 to 255, are multiplied by.",
+    "left and fills the rest with `pad`; `stretch`, the default, fills the whole input.",
+    "tasks.<name>.input.pad": "Value of the pixels that `letterbox` fills; 114 where no card says "
+    "it.",
+    "tasks.<name>.input.scale": "What pixels, 0 to 255, are multiplied by; 1 where no card says "
+    "it.",
+    "tasks.<name>.input.pillars": "Of a LiDAR: the grid on the ground that its points are gathered "
+    "in, ego frame: `x_m`, `y_m` (least corner), `cell_m`, `rows` (along x), `columns` (along y), "
+    "`low_m`, `high_m`. See [own model](../howto-own-model.md#a-lidars-network).",
     "tasks.<name>.variants": "Models of the task by name; the first is planned, a further one may "
     "be named by `policy.hedge.with`.",
-    "tasks.<name>.variants.<name>.model": "An ONNX file with static shapes, or "
-    "`builtin:detector`, which is untrained.",
+    "tasks.<name>.variants.<name>.model": "An ONNX file with static shapes, or `builtin:NAME`, a "
+    "model that is shipped; `builtin:detector` is untrained.",
     "tasks.<name>.variants.<name>.sha256": "First digits of the file's hash, 8 to 64 of them; "
     "another file is refused.",
     "tasks.<name>.output": "The decoder of the network's output: its name, or a map of `decoder` "
-    "and the decoder's own parameters. See [own model](../howto-own-model.md#pick-the-decoder).",
+    "and the decoder's own parameters; needed where no card says it. See "
+    "[own model](../howto-own-model.md#pick-the-decoder).",
     "tasks.<name>.output.decoder": "Name of the decoder, in the long form.",
     "tasks.<name>.route": "Routes that the plan may choose: `auto` (all), `edge`, `raw`, "
     "`encoded`, `split`, `split@NODE` (the head is that node and all it depends on), or a list.",
     "tasks.<name>.wire": "How cut tensors are coded.",
     "tasks.<name>.wire.codec": "Codec of the tensors that cross at a cut; with `auto` the plan "
-    "prices every one.",
-    "tasks.<name>.wire.lossless": "A lossless stage behind the codec; this version has none.",
+    "prices `float32`, `float16` and `int8`, and for a LiDAR `sparse` and `sparse:int8` besides.",
+    "tasks.<name>.wire.lossless": "A lossless stage behind the codec of cut tensors.",
     "tasks.<name>.raw_pixels_stay": "Whether pixels must stay on the car; this version cannot "
     "promise it.",
     "paths": "Stream, task, deadline and gates, by name; a path without a gate is reported.",
@@ -161,8 +174,8 @@ MEANINGS: dict[str, str] = {
     "result is there.",
     "paths.<name>.from.with.<name>.partial": "Whether the set goes on without it, `allowed` and "
     "counted as partial, or is dropped, `refused`.",
-    "paths.<name>.through": "The task, in a list of one; of a fused path a task per stream, then "
-    "`fuse`.",
+    "paths.<name>.through": "The task, in a list; of a fused path a task per stream, then `fuse`. "
+    "`track` behind them follows objects from frame to frame, and a task behind that forecasts.",
     "paths.<name>.every": "Takes the frames whose number is a multiple of this. The others are "
     "counted as not selected and have no row.",
     "paths.<name>.e2e": "The deadline: from the scheduled time to the decoded result at the "
@@ -184,6 +197,13 @@ MEANINGS: dict[str, str] = {
     "out, never shorter than `e2e`.",
     "budgets": "Advice: a budget for each span of a path, by the path's name and the span's. A "
     "span whose p99 is over it is reported; no gate hangs on it.",
+    "scoring": "How the results of tasks are held against labels, by task. See "
+    "[accuracy](../explanation/scoring.md).",
+    "scoring.<name>.classes": "Names of classes that stand for another, found or labelled, such as "
+    "`person: pedestrian`.",
+    "gates": "What a run must keep beside the deadlines of its paths.",
+    "gates.accuracy": "Least figures by task, such as `{objects: {map: 0.4, streaming_map: 0.3}}`; "
+    "the drive has to be labelled.",
     "policy": "What the cores decide by.",
     "policy.in_flight": "Most frames of a task that are under way; one more waits, the newest.",
     "policy.expired": "Work that can no longer be in time: `drop` leaves it undone, `run` does it "
@@ -395,6 +415,8 @@ def _plain_type(info: Schema) -> str:
         return "map"
     if "patternProperties" in info:
         return "map by name"
+    if info.get("type") == "object":
+        return "map"
     words = {"null": "", "string": "text", "integer": "whole number", "number": "number"}
     return f"{words[str(info['type'])]}{_range(info)}"
 
@@ -451,7 +473,7 @@ def cli_page() -> str:
     if not isinstance(group, typer.core.TyperGroup):
         raise TypeError("splitway is no group of verbs")
     parts = [MADE, "", BEFORE_CLI]
-    for name, command in group.commands.items():
+    for name, command in _verbs(group):
         usage = " ".join(
             ["splitway", name]
             + [str(p.metavar) for p in command.params if isinstance(p, typer.core.TyperArgument)]
@@ -470,18 +492,34 @@ def cli_page() -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
+def _verbs(group: typer.core.TyperGroup) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    """Every verb with its name, those of groups below by both words."""
+    for name, command in group.commands.items():
+        match command:
+            case typer.core.TyperGroup():
+                yield from ((f"{name} {below}", verb) for below, verb in _verbs(command))
+            case typer.core.TyperCommand():
+                yield name, command
+            case _:
+                raise TypeError(type(command).__name__)
+
+
 def _parameter(verb: str, parameter: object) -> str:
     match parameter:
         case typer.core.TyperArgument(metavar=metavar, help=words):
             return f"| `{metavar}` | {words} | needed |"
         case typer.core.TyperOption():
             value = "" if parameter.is_flag or parameter.count else f" {_value_name(parameter)}"
-            text = ", ".join(f"`{flag}{value}`" for flag in parameter.opts)
+            flags = [*parameter.opts, *parameter.secondary_opts]
+            text = ", ".join(f"`{flag}{value}`" for flag in flags)
             meaning = parameter.help or _OPTIONS.get((verb, str(parameter.name)))
             if meaning is None:
                 raise SystemExit(f"tools/gen_reference.py does not explain {verb} {text}")
             default = parameter.default
-            shown = "" if default in (None, False) or parameter.count else f"`{default}`"
+            if parameter.secondary_opts:
+                default = flags[0] if default else flags[1]
+            hidden = default is None or default is False or parameter.count
+            shown = "" if hidden else f"`{default}`"
             return f"| {text} | {meaning} | {'needed' if parameter.required else shown} |"
         case _:
             raise TypeError(type(parameter).__name__)

@@ -377,6 +377,13 @@ def _onnxruntime() -> ModuleType:
     return cast("ModuleType", onnxruntime)
 
 
+def quantisation() -> ModuleType:
+    """The library's quantiser, for `quantising` beside this module; importing it takes a second."""
+    from onnxruntime import quantization  # noqa: PLC0415 - lazy on purpose
+
+    return cast("ModuleType", quantization)
+
+
 def _own(ticket: Ticket) -> _OrtTicket:
     if not isinstance(ticket, _OrtTicket):
         raise BackendRunError(NAME, "the ticket belongs to another backend")

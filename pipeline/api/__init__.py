@@ -20,26 +20,48 @@ from pipeline.api.calls import (
     rerun,
     run,
 )
+from pipeline.api.recording import RecordingReport, rec_info, rec_recover
+from pipeline.api.scoring import (
+    Front,
+    FrontEntry,
+    ScoreOptions,
+    ScoreReport,
+    front,
+    score_run,
+)
+from pipeline.api.synthesising import Synthesised, SynthSettings, synth
 
 __all__ = [
     "DEMO",
     "Agreement",
     "CacheReport",
+    "Front",
+    "FrontEntry",
     "HostCalibration",
     "Observer",
     "Options",
+    "RecordingReport",
     "RerunResult",
     "Result",
+    "ScoreOptions",
+    "ScoreReport",
     "Silent",
+    "SynthSettings",
+    "Synthesised",
     "agree",
     "cache",
     "calibrate_host",
     "check",
     "devices",
     "explain",
+    "front",
     "load_result",
     "plan",
     "price",
+    "rec_info",
+    "rec_recover",
     "rerun",
     "run",
+    "score_run",
+    "synth",
 ]

@@ -1,27 +1,34 @@
-"""Pictures of a run: the drive's frames with the delivered results drawn in."""
+"""Pictures of a run: the drive's frames with the delivered results drawn in.
+
+A LiDAR's sweep is drawn as it is seen from above, with boxes in space.
+"""
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from pipeline.runtime.drive import pictures
+from pipeline.api.lines import result_of
+from pipeline.runtime.drive import samples
+from pipeline.runtime.samples import Picture, Sweep, sample_of
 from pipeline.tasks.drawing import annotate as draw
-from pipeline.tasks.outputs.protocol import Boxes, MaskSet
+from pipeline.tasks.drawing_labels import ABOVE_SIZE, points_from_above
+from pipeline.tasks.outputs.protocol import Boxes3D
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from pipeline.assembly import Assembled
+    from pipeline.runtime.drive import StreamFacts
     from pipeline.tasks.outputs.protocol import Result
-    from pipeline.values import Plain
+
+    Array = NDArray[np.generic[object]]
 
 ANNOTATED = "annotated"
 THUMBNAIL_WIDTH = 240
@@ -67,7 +74,7 @@ def _keep_stream(
     every = max(1, _STILL_EVERY_NS // facts.period_ns)
     video: cv2.VideoWriter | None = None
     if annotate:
-        size = (facts.width, facts.height)
+        size = ABOVE_SIZE if facts.kind == "lidar" else (facts.width, facts.height)
         codec = cv2.VideoWriter.fourcc(*"mp4v")
         path = str(directory / f"{ANNOTATED}{mark}.mp4")
         video = cv2.VideoWriter(path, codec, 1e9 / facts.period_ns, size)
@@ -75,15 +82,12 @@ def _keep_stream(
     name, seed = assembled.loaded.scenario.name, assembled.spec.seed
     remark = "untrained network: the boxes mean nothing" if assembled.untrained else ""
     wanted = None if annotate else frozenset(range(0, facts.frames, every))
-    for index, pixels in pictures(assembled.spec.drive, stream, wanted):
+    for index, data in samples(assembled.spec.drive, stream, wanted):
         shown.update(by_frame.get(index, {}))
         if not by_frame.get(index) and not annotate:
             continue
-        picture = draw(
-            pixels,
-            list(shown.values()),
-            [f"{name}, seed {seed}, frame {index}", *([remark] if remark else [])],
-        )
+        captions = [f"{name}, seed {seed}, frame {index}", *([remark] if remark else [])]
+        picture = _drawn(data, facts, list(shown.values()), captions)
         if video is not None:
             video.write(picture)
         if index % every == 0:
@@ -91,6 +95,18 @@ def _keep_stream(
             _write(directory / ANNOTATED / f"frame{mark}-{index:06d}.jpg", still)
     if video is not None:
         video.release()
+
+
+def _drawn(
+    data: Array, facts: StreamFacts, results: Sequence[Result], captions: Sequence[str]
+) -> NDArray[np.uint8]:
+    match sample_of(data):
+        case Picture(pixels=pixels):
+            return draw(pixels, results, captions)
+        case Sweep(points=points):
+            found = [result for result in results if isinstance(result, Boxes3D)]
+            mounting = None if facts.calibration is None else facts.calibration.mounting
+            return points_from_above(points, mounting, found, captions)
 
 
 def _read(results: Path, frames: int, paths: frozenset[str]) -> dict[int, dict[str, Result]]:
@@ -101,30 +117,8 @@ def _read(results: Path, frames: int, paths: frozenset[str]) -> dict[int, dict[s
             line = json.loads(text)
             if 0 <= line["frame"] < frames and line["path"] in paths:
                 shown = next(iter(line["parts"].values())) if "parts" in line else line
-                found.setdefault(line["frame"], {})[line["path"]] = _result(shown)
+                found.setdefault(line["frame"], {})[line["path"]] = result_of(shown)
     return found
-
-
-def _result(line: Mapping[str, Plain]) -> Result:
-    if "boxes" in line:
-        names = _texts(line["classes"])
-        known = tuple(dict.fromkeys(names))
-        return Boxes(
-            xyxy=np.array(line["boxes"], np.float32).reshape(-1, 4),
-            scores=np.array(line["scores"], np.float32),
-            classes=np.array([known.index(name) for name in names], np.int64),
-            names=known,
-        )
-    masks = _texts(line["masks"])
-    width, height = np.array(line["size"], np.int64).tolist()
-    bits = np.frombuffer(base64.b64decode(str(line["bits"])), np.uint8)
-    count = len(masks) * height * width
-    shaped = np.unpackbits(bits, count=count).reshape(len(masks), height, width)
-    return MaskSet(names=masks, masks=shaped.astype(np.bool_))
-
-
-def _texts(value: Plain) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, list) else ()
 
 
 def _small(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -350,4 +350,8 @@ def _assemble(
         allow_outside=options.allow_outside,
         on_stage=observer.stage,
     )
+    if loaded.scenario.gates.accuracy:
+        from pipeline.api.accuracy import require_scorable
+
+        require_scorable(assembled)
     return replace(assembled, warnings=(*assembled.warnings, *warnings_of(assembled)))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.runtime.live.reports import result_line
 from pipeline.runtime.stages import Stages
-from pipeline.tasks.fusion import join_results
 from replay.evidence import write_text
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def write_results(path: Path, assembled: Assembled, primed: Primed, ledger: Ledg
         if made is None:
             buffer = primed.results.get(key)
             if path_of[row.path].fuse is not None:
-                buffer = _fused(assembled, primed, path_of[row.path], row, near)
+                buffer = _fused(assembled, stages, primed, path_of[row.path], row, near)
             if buffer is None:
                 continue
             result = stages.decode_result(task, buffer)
@@ -89,7 +88,12 @@ class _Nearest:
 
 
 def _fused(
-    assembled: Assembled, primed: Primed, path: PathConfig, row: Row, near: _Nearest
+    assembled: Assembled,
+    stages: Stages,
+    primed: Primed,
+    path: PathConfig,
+    row: Row,
+    near: _Nearest,
 ) -> Bytes | None:
     """Coded result of a set, as the planned routes of its parts make them."""
     core, fuse = assembled.spec.core, path.fuse
@@ -110,4 +114,4 @@ def _fused(
         body = primed.results.get((part.task, places[-1], content))
         if body is not None:
             bodies.append((part.task, body))
-    return join_results(bodies)
+    return stages.join(path.task, bodies) if bodies else None

@@ -66,7 +66,7 @@ class Model:
         hops: What a message between two processes costs.
         slowed: When devices are slower.
         links: Links by name.
-        frame_bytes: Bytes of one picture per stream.
+        frame_bytes: Bytes of one frame per stream, where `sizes` does not know each.
         sizes: Bytes that each step makes for each picture.
     """
 
@@ -115,6 +115,7 @@ def write_model(path: Path, spec: RunSpec, setup: VirtualSetup) -> None:
             "pictures": dict(sizes.frames),
             "warmup": sizes.warmup,
             "sizes": crossing,
+            "samples": {name: list(found) for name, found in sizes.samples.items()},
         },
     )
 
@@ -138,6 +139,7 @@ def read_model(path: Path) -> Model:
                 frames=data["pictures"],
                 warmup=data["warmup"],
                 bytes={(s["task"], s["step"]): s["bytes"] for s in data["sizes"]},
+                samples=data.get("samples", {}),
             ),
         )
     except OSError as err:

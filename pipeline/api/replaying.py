@@ -5,25 +5,27 @@ from __future__ import annotations
 import contextlib
 import io
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from accelerators.work import weakest
+from pipeline.api.accuracy import Accuracy, score_outcome, write_facts
 from pipeline.api.calls import RUNS, Result
 from pipeline.api.delivering import write_results
+from pipeline.api.following import follow_results
 from pipeline.api.modelling import MODEL, predicted_sizes, write_model
 from pipeline.api.rerunning import CORE, seal_outcome
-from pipeline.api.rules import rules_of
+from pipeline.api.rules import accuracy_rules_of, rules_of
 from pipeline.errors import InfrastructureError, ScenarioError
 from pipeline.ledger import SPANS
 from pipeline.ledger.sealing import Closing, Ledger
 from pipeline.plan.document import plan_document
 from pipeline.plan.steps import Move, Run
 from pipeline.planner.pricing import label_of
-from pipeline.runtime.drive import all_pictures
+from pipeline.runtime.drive import all_samples
 from pipeline.runtime.journal import Journal
 from pipeline.runtime.keeping import cache_limit, in_use, trim
 from pipeline.runtime.outcome import Outcome
@@ -108,23 +110,23 @@ def replay_scenario(
     evidence_complete = not any(name.endswith("evidence-lost") for name in outcome.notes)
     observer.stage("judge")
     ledger = _sealed(assembled, outcome, driver)
-    at_bias, lost = None, ""
+    at_bias = None
     if virtual and not outcome.partial:
         at_bias = _at_bias(assembled, primed, ledger)
-    try:
-        if not directory.has_space():
-            evidence_complete = False
-        write_text(directory.ledger, ledger.to_csv())
-        _write_core(directory, assembled, outcome, driver)
-        write_model(directory.path / MODEL, assembled.spec, virtual_setup(assembled, primed))
-        if virtual and _sizing(assembled, driver) == "exact":
-            write_results(directory.path / RESULTS, assembled, primed, ledger)
-        kept = _pictures(directory, assembled, annotate=annotate)
-    except OSError as err:
-        evidence_complete = False
-        kept = "none"
-        lost = f"evidence is incomplete: {directory.path}: {err.strerror}"
-    facts = _facts(assembled, outcome, at_bias, evidence_complete=evidence_complete, images=kept)
+    kept = _keep(
+        directory, assembled, primed, outcome, ledger, annotate=annotate, observer=observer
+    )
+    facts = replace(
+        _facts(
+            assembled,
+            outcome,
+            at_bias,
+            evidence_complete=evidence_complete and kept.complete,
+            images=kept.images,
+        ),
+        accuracy=kept.accuracy.scores,
+        accuracy_rules=accuracy_rules_of(assembled.loaded.scenario),
+    )
     document = build_document(ledger, rules_of(assembled.loaded.scenario), facts)
     with contextlib.suppress(OSError):  # a full disk; the document still goes to standard output
         write_json(directory.result, document)
@@ -141,11 +143,54 @@ def replay_scenario(
         failure=outcome.failure,
         exit_code=code,
         notes=(
-            *([lost] if lost else []),
+            *([kept.lost] if kept.lost else []),
             *_notes(assembled, outcome, primed, virtual=virtual),
+            *kept.accuracy.notes,
         ),
         tracing_ns=outcome.tracing_ns,
     )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Kept:
+    """What was left behind of a run, as far as the disk took it."""
+
+    complete: bool = True
+    images: str = "none"
+    lost: str = ""
+    accuracy: Accuracy = field(default_factory=Accuracy)
+
+
+def _keep(
+    directory: RunDirectory,
+    assembled: Assembled,
+    primed: Primed,
+    outcome: Outcome,
+    ledger: Ledger,
+    *,
+    annotate: bool,
+    observer: Observer,
+) -> _Kept:
+    """Write the evidence of a run that has ended, and score its results."""
+    kept, driver = _Kept(), ledger.driver
+    exact = _sizing(assembled, driver) == "exact"
+    try:
+        kept.complete = directory.has_space()
+        write_text(directory.ledger, ledger.to_csv())
+        _write_core(directory, assembled, outcome, driver)
+        write_model(directory.path / MODEL, assembled.spec, virtual_setup(assembled, primed))
+        write_facts(directory.path, assembled)
+        if driver == "virtual" and exact:
+            write_results(directory.path / RESULTS, assembled, primed, ledger)
+        follow_results(directory.path / RESULTS, assembled, ledger)
+        kept.images = _pictures(directory, assembled, annotate=annotate)
+        if exact and not outcome.partial:
+            observer.stage("score")
+            kept.accuracy = score_outcome(directory.path, assembled, list(ledger.rows()))
+    except OSError as err:
+        kept.complete, kept.images = False, "none"
+        kept.lost = f"evidence is incomplete: {directory.path}: {err.strerror}"
+    return kept
 
 
 def _check_speed(assembled: Assembled, *, virtual: bool) -> None:
@@ -215,7 +260,7 @@ def _prime(assembled: Assembled, observer: Observer, *, must_keep: bool) -> Prim
     try:
         primed = prime(
             assembled.spec,
-            all_pictures(assembled.spec.drive),
+            all_samples(assembled.spec.drive),
             frames=assembled.facts.counts,
             shown=shown_instead(assembled.schedule),
             now_ns=WallClock().now_ns,
@@ -336,8 +381,8 @@ def _predicted(assembled: Assembled) -> dict[str, dict[str, int]]:
         anchor, *_ = tasks_of(assembled, path)
         found[path.name] = dict(spans[anchor])
         if path.fuse is not None:
-            own = {s.span: s.latency_ns for s in core.tasks[path.task].steps}
-            found[path.name] |= {"fuse": own["fuse"]}
+            own = [s.latency_ns for s in core.tasks[path.task].steps if s.span == "fuse"]
+            found[path.name] |= {"fuse": sum(own)}
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from pipeline.verdict import PathRule, WeaklyHard, gate_warnings
+from pipeline.verdict import AccuracyRule, PathRule, WeaklyHard, gate_warnings
 
 if TYPE_CHECKING:
     from pipeline.assembly import Assembled
@@ -29,6 +29,15 @@ def rules_of(scenario: Scenario) -> list[PathRule]:
             budgets_ns=scenario.budgets.get(name, {}),
         )
         for name, path in scenario.paths.items()
+    ]
+
+
+def accuracy_rules_of(scenario: Scenario) -> list[AccuracyRule]:
+    """How accurate a scenario wants its tasks."""
+    return [
+        AccuracyRule(task=task, figure=figure, minimum=minimum)
+        for task, asked in scenario.gates.accuracy.items()
+        for figure, minimum in asked.items()
     ]
 
 

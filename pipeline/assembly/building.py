@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass
+from dataclasses import replace as with_values
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -13,6 +14,12 @@ from msgspec.structs import replace
 from accelerators.errors import AcceleratorError
 from pipeline.assembly.drives import build_drive
 from pipeline.assembly.equipment import Equipment, equip
+from pipeline.assembly.following import (
+    following_problems,
+    forecaster_note,
+    forecaster_of,
+    forecaster_work,
+)
 from pipeline.assembly.links import world_for
 from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.paths import BuiltPaths, build_paths
@@ -23,6 +30,7 @@ from pipeline.assembly.policies import (
     hedge_name,
     hedging_variant,
     police,
+    stateful_problems,
     switch_of,
 )
 from pipeline.errors import (
@@ -33,23 +41,23 @@ from pipeline.errors import (
     PlanError,
     Problem,
     ScenarioError,
+    TaskSettingError,
 )
 from pipeline.plan.plan import Plan
-from pipeline.planner.candidates import TENSOR_CODECS, Subject
+from pipeline.planner.candidates import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.explaining import title
 from pipeline.planner.planning import Planned, Wishes, plan_task
 from pipeline.planner.pricing import HOP_TABLE
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import ResultCache, default_cache
-from pipeline.runtime.spec import RunSpec, TaskSpec
+from pipeline.runtime.spec import PictureInput, PillarInput, RunSpec, TaskSpec, TrackInput
 from pipeline.runtime.timing import Hops
 from pipeline.scenario.references import VEHICLE
 from pipeline.tasks.outputs.registry import output_decoder
-from pipeline.tasks.prepare import InputSpec
 from pipeline.values import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy as np
@@ -57,8 +65,10 @@ if TYPE_CHECKING:
 
     from pipeline.runtime.drive import DriveFacts, StreamFacts
     from pipeline.scenario.loading import LoadedScenario
-    from pipeline.scenario.models import Scenario, Task
+    from pipeline.scenario.models import Scenario, Task, Wire
     from replay.schedule import ScheduledFrame
+
+    Array = NDArray[np.generic[object]]
 
 CALIBRATION_PICTURES = 4
 DEFAULT_PERCENTILE = 99.0
@@ -132,35 +142,23 @@ def assemble(
         equipment = equip(loaded, seed=seed, allow_outside=allow_outside)
     except ScenarioError as err:
         problems.extend(err.problems)
-    models: dict[str, LoadedModel] = {}
-    for name, task in scenario.tasks.items():
-        variant_name, variant = next(iter(task.variants.items()))
-        at = ("tasks", name, "variants", variant_name, "model")
-        try:
-            models[name] = load_model(
-                task,
-                variant,
-                beside=loaded.path,
-                directory=cache_root / "models",
-                allow_outside=allow_outside,
-            )
-        except InputError as err:
-            problems.append(loaded.problem(at, str(err)))
-        try:
-            output_decoder(task.decoder.decoder, task.decoder.parameters())
-        except InputError as err:
-            problems.append(loaded.problem(("tasks", name, "output"), str(err)))
+    models = _models(loaded, problems, cache_root, allow_outside=allow_outside)
+    problems += [] if drive is None else _misread(loaded, models, drive.facts)
+    reading = [name for name in scenario.tasks if name not in scenario.forecasters]
+    stateful = [name for name in reading if name in models and models[name].stateful]
+    problems += stateful_problems(loaded, stateful)
+    problems += following_problems(loaded, models) if not problems else []
     if problems or drive is None or equipment is None:
         raise ScenarioError(problems)
 
     on_stage("plan")
     calibration = {
         stream: drive.calibration(stream, CALIBRATION_PICTURES)
-        for stream in dict.fromkeys(task.input.stream for task in scenario.tasks.values())
+        for stream in dict.fromkeys(scenario.tasks[name].input.stream for name in reading)
     }
     tasks = {
-        name: _task_spec(name, task, models[name], drive.facts.streams[task.input.stream])
-        for name, task in scenario.tasks.items()
+        name: _task_spec(name, models[name], drive.facts.streams[scenario.tasks[name].input.stream])
+        for name in reading
     }
     planned = {
         name: _plan(
@@ -175,7 +173,7 @@ def assemble(
             cache_root=cache_root,
             now_ns=now_ns,
         )
-        for name in scenario.tasks
+        for name in reading
     }
     plan = Plan(
         percentile=percentile,
@@ -197,7 +195,8 @@ def assemble(
         ),
     )
     try:
-        built = build_paths(scenario, equipment.world, drive.facts.streams)
+        works = {name: forecaster_work(name, models[name]) for name in scenario.forecasters}
+        built = build_paths(scenario, equipment.world, drive.facts.streams, works)
     except AcceleratorError as err:
         raise ScenarioError([loaded.problem(("sites", VEHICLE, "host"), str(err))]) from err
     core = _core(loaded, built, policed, equipment)
@@ -208,6 +207,16 @@ def assemble(
         core=core,
         tasks=tasks,
         fused=built.fused,
+        calibrations={
+            name: found
+            for name in reading
+            if (found := drive.facts.streams[scenario.tasks[name].input.stream].calibration)
+        },
+        forecasters={
+            path.task: forecaster_of(wanted_after, models[wanted_after])
+            for path in built.paths
+            if (wanted_after := scenario.paths[path.name].forecaster) is not None
+        },
         segments=policed.segments,
         devices=equipment.devices,
         links={equipment.link.name: equipment.link},
@@ -231,28 +240,69 @@ def assemble(
         facts=drive.facts,
         schedule=drive.schedule,
         untrained=tuple(name for name, model in models.items() if model.untrained),
-        warnings=(*_warnings(loaded, plan, policed), *policed.warnings),
+        warnings=(
+            *_warnings(loaded, plan, policed),
+            *policed.warnings,
+            *(forecaster_note(name) for name in sorted(scenario.forecasters)),
+        ),
     )
 
 
-def _task_spec(name: str, task: Task, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
-    numerator, denominator = task.input.scale_ratio
+def _models(
+    loaded: LoadedScenario, problems: list[Problem], cache_root: Path, *, allow_outside: bool
+) -> dict[str, LoadedModel]:
+    """Model of each task's first variant; what is wrong with one goes to `problems`."""
+    models: dict[str, LoadedModel] = {}
+    for name, task in loaded.scenario.tasks.items():
+        variant_name, variant = next(iter(task.variants.items()))
+        at = ("tasks", name, "variants", variant_name, "model")
+        try:
+            models[name] = load_model(
+                task,
+                variant,
+                beside=loaded.path,
+                directory=cache_root / "models",
+                allow_outside=allow_outside,
+            )
+            told = models[name].told
+            output_decoder(told.decoder, told.parameters)
+        except TaskSettingError as err:
+            problems.append(loaded.problem(("tasks", name, *err.at), str(err)))
+        except InputError as err:
+            where = at if name not in models else ("tasks", name, "output")
+            problems.append(loaded.problem(where, str(err)))
+    return models
+
+
+def _misread(
+    loaded: LoadedScenario, models: dict[str, LoadedModel], facts: DriveFacts
+) -> Iterator[Problem]:
+    """Networks for pictures on a LiDAR's stream, and the other way about."""
+    for name, model in models.items():
+        stream = loaded.scenario.tasks[name].input.stream
+        kind = facts.streams[stream].kind
+        if isinstance(model.told.input, TrackInput):
+            continue
+        if isinstance(model.told.input, PillarInput) != (kind == "lidar"):
+            reads = "pictures" if kind == "lidar" else "a LiDAR's sweeps"
+            reason = f"{stream!r} is a {kind}, and {model.name} reads {reads}"
+            yield loaded.problem(("tasks", name, "input", "stream"), reason)
+
+
+def _task_spec(name: str, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
+    taken = model.told.input
+    assert not isinstance(taken, TrackInput), "planned with its path"  # noqa: S101
+    if isinstance(taken, PillarInput) and facts.calibration is not None:
+        taken = PillarInput(spec=with_values(taken.spec, mounting=facts.calibration.mounting))
+    pictures = isinstance(taken, PictureInput)
     return TaskSpec(
         name=name,
-        input=InputSpec(
-            width=task.input.size[0],
-            height=task.input.size[1],
-            color=task.input.color,
-            fit=task.input.fit,
-            pad=task.input.pad,
-            scale_numerator=numerator,
-            scale_denominator=denominator,
-        ),
+        input=taken,
         input_name=model.graph.inputs[0],
-        source_width=facts.width,
-        source_height=facts.height,
-        decoder=task.decoder.decoder,
-        parameters=task.decoder.parameters(),
+        source_width=facts.width if pictures else 0,
+        source_height=facts.height if pictures else 0,
+        decoder=model.told.decoder,
+        parameters=model.told.parameters,
     )
 
 
@@ -263,7 +313,7 @@ def _plan(
     model: LoadedModel,
     equipment: Equipment,
     facts: StreamFacts,
-    calibration: list[NDArray[np.uint8]],
+    calibration: list[Array],
     *,
     percentile: float,
     cache_root: Path,
@@ -279,10 +329,10 @@ def _plan(
         graph=model.graph,
         model=model.sha256[:32],
         result_bytes=0,
-        codecs=TENSOR_CODECS if task.wire.codec == "auto" else (task.wire.codec,),
+        codecs=_codecs(task.wire, spec),
     )
     wishes = Wishes(
-        allowed=task.routes,
+        allowed=_allowed(task, model),
         deadline_ns=min(path.tightest_ns for path in paths),
         period_ns=int(facts.period_ns * every / scenario.run.factor),
         frame_bytes=facts.frame_bytes,
@@ -308,6 +358,22 @@ def _plan(
         raise PipelineError(f"the cache {cache_root} cannot be written: {err.strerror}") from err
 
 
+def _codecs(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
+    """Codecs that cut tensors may cross by."""
+    found: tuple[str, ...] = (wire.codec,)
+    if wire.codec == "auto":
+        sparse = isinstance(spec.input, PillarInput)
+        found = (*TENSOR_CODECS, *(SPARSE_CODECS if sparse else ()))
+    return tuple(f"zstd:{name}" for name in found) if wire.lossless == "zstd" else found
+
+
+def _allowed(task: Task, model: LoadedModel) -> tuple[str, ...]:
+    """Routes that may be taken; a stateful model runs whole, at one site."""
+    if not model.stateful or "auto" not in task.routes:
+        return task.routes
+    return ("edge", "raw", "encoded")
+
+
 def _hedging_subject(
     loaded: LoadedScenario,
     name: str,
@@ -319,6 +385,7 @@ def _hedging_subject(
     """The variant of a task that hedges it, as the planner sees it."""
     task = loaded.scenario.tasks[name]
     model_of = task.variants[variant or ""]
+    at: tuple[str, ...] = ("tasks", name, "variants", variant or "", "model")
     try:
         model = load_model(
             task,
@@ -327,11 +394,26 @@ def _hedging_subject(
             directory=cache_root / "models",
             allow_outside=allow_outside,
         )
+    except TaskSettingError as err:
+        raise ScenarioError([loaded.problem(("tasks", name, *err.at), str(err))]) from err
     except InputError as err:
-        at = ("tasks", name, "variants", variant or "", "model")
         raise ScenarioError([loaded.problem(at, str(err))]) from err
+    own, mine = model.told.decoder, output_decoder(model.told.decoder, model.told.parameters)
+    if own != spec.decoder or mine.kind != output_decoder(spec.decoder, spec.parameters).kind:
+        reason = f"its outputs are decoded by {own}, those of what it hedges by {spec.decoder}"
+        raise ScenarioError([loaded.problem(at, reason)])
+    taken = model.told.input
+    if isinstance(taken, TrackInput):
+        raise ScenarioError([loaded.problem(at, "reads tracks, and hedges a task of frames")])
+    if isinstance(taken, PillarInput) and isinstance(spec.input, PillarInput):
+        taken = PillarInput(spec=with_values(taken.spec, mounting=spec.input.spec.mounting))
     return Subject(
-        task=replace(spec, input_name=model.graph.inputs[0]),
+        task=replace(
+            spec,
+            input=taken,
+            input_name=model.graph.inputs[0],
+            parameters=model.told.parameters,
+        ),
         variant=variant or "",
         graph=model.graph,
         model=model.sha256[:32],

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.assembly.places import resolve
 from pipeline.errors import DriveSettingError, InputError, ScenarioError
-from pipeline.runtime.drive import DriveFacts, facts_of, pictures, schedule_of
+from pipeline.runtime.drive import DriveFacts, facts_of, samples, schedule_of
 from pipeline.runtime.spec import DriveSpec, SpeedPoint, StreamSpec
 from pipeline.runtime.timetable import StreamGrid, Timetable
-from pipeline.scenario.references import camera_of
+from pipeline.scenario.references import camera_of, kind_of
 from replay.faults import WHOLE_PPM, Fault
 from replay.schedule import Pause
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.scenario.models import Drive
     from replay.schedule import ScheduledFrame
+
+    Array = NDArray[np.generic[object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +43,12 @@ class BuiltDrive:
     timetable: Timetable
     schedule: list[ScheduledFrame]
 
-    def calibration(self, stream: str, most: int) -> list[NDArray[np.uint8]]:
-        """A few pictures of a stream, evenly spread over what is replayed of it."""
+    def calibration(self, stream: str, most: int) -> list[Array]:
+        """Data of a few frames of a stream, evenly spread over what is replayed of it."""
         frames = self.facts.streams[stream].frames
         count = min(most, frames)
         chosen = frozenset((2 * i + 1) * frames // (2 * count) for i in range(count))
-        return [pixels for _, pixels in pictures(self.spec, stream, chosen)]
+        return [data for _, data in samples(self.spec, stream, chosen)]
 
 
 def build_drive(loaded: LoadedScenario, *, seed: int, allow_outside: bool) -> BuiltDrive:
@@ -93,6 +95,7 @@ def _declared(loaded: LoadedScenario, *, allow_outside: bool) -> DriveSpec:
         streams=tuple(_stream(drive, name, root) for name in drive.streams),
         scene="" if made is None else made.scene,
         scene_seed=0 if made is None else made.seed,
+        scene_parameters={} if made is None else dict(made.parameters),
         length_ns=0 if made is None else made.length,
         width=0 if made is None else made.size[0],
         height=0 if made is None else made.size[1],
@@ -115,7 +118,9 @@ def _stream(drive: Drive, name: str, root: Path | None) -> StreamSpec:
     return StreamSpec(
         name=name,
         path=None if path is None else str(path),
+        kind=kind_of(drive, name),
         camera="" if root is not None else camera_of(name, declared) or "front",
+        topic=None if declared is None else declared.topic,
         period_ns=None if declared is None else declared.period,
         phase_ns=0 if declared is None else declared.phase,
     )

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from accelerators.backends.ort import optimise
 from accelerators.errors import ModelLoadError
 from pipeline.assembly.places import BUILTIN, resolve
-from pipeline.errors import InputError, ModelError
+from pipeline.assembly.telling import Told, told_of
+from pipeline.errors import ModelError
 from pipeline.graph import load_graph
-from pipeline.tasks.builtin import build_demo_network
+from pipeline.tasks.builtin import DEMO_INPUT, build_demo_network
+from pipeline.tasks.cards import CardInput, CardOutput, ModelCard, builtin_model, card_beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +23,15 @@ if TYPE_CHECKING:
     from pipeline.scenario.models import Task, Variant
 
 _LEVEL: Literal["basic"] = "basic"  # standard operators only, so that head and tail run anywhere
+_DETECTOR = "detector"  # the untrained network that is made by code
+_DETECTOR_CARD = ModelCard(
+    card=1,
+    name=_DETECTOR,
+    summary="an untrained detector, for timing",
+    input=CardInput(size=(DEMO_INPUT.width, DEMO_INPUT.height), fit=DEMO_INPUT.fit),
+    output=CardOutput(decoder="yolox"),
+    untrained=True,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,35 +42,44 @@ class LoadedModel:
         name: As the scenario names it.
         sha256: Hash of its file.
         graph: Its graph after optimising once.
+        told: What it reads and how its outputs are decoded.
         untrained: Whether its weights were never trained.
+        stateful: Whether its answer hangs on what it saw before.
     """
 
     name: str
     sha256: str
     graph: Graph
+    told: Told
     untrained: bool
+    stateful: bool
 
 
 def load_model(
     task: Task, variant: Variant, *, beside: Path, directory: Path, allow_outside: bool
 ) -> LoadedModel:
-    """Find a model, check its hash and input, optimise it, read its graph.
+    """Find a model and its card, check hash and input, optimise it, read its graph.
 
     Raises:
         InputError: It is missing, does not load, has dynamic shapes, is another file than the
-            scenario's hash says, or its input does not fit the task's.
+            scenario's hash or its card says, or its input does not fit the task's; where a key of
+            the task is to blame, a `TaskSettingError`.
     """
-    untrained = variant.model.startswith(BUILTIN)
-    if untrained:
-        path = _builtin(variant.model, directory)
+    if variant.model.startswith(BUILTIN):
+        path, card = _builtin(variant.model.removeprefix(BUILTIN), directory)
     else:
         path = resolve(variant.model, beside=beside, allow_outside=allow_outside)
+        card = card_beside(path)
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        data = path.read_bytes()
     except OSError as err:
         raise ModelError(path, f"cannot be read: {err.strerror}") from err
+    digest = hashlib.sha256(data).hexdigest()
     if variant.sha256 is not None and not digest.startswith(variant.sha256):
         raise ModelError(path, f"its sha256 is {digest[:16]}…, the scenario says {variant.sha256}")
+    if card is not None:
+        _check_card(card, path, digest, len(data))
+    told = told_of(task, card)
     load_graph(path)  # first the file itself, for errors that name what its author wrote
     optimised = directory / f"{digest[:24]}-{_LEVEL}-{version('onnxruntime')}.onnx"
     if not optimised.is_file():
@@ -69,28 +89,41 @@ def load_model(
         except ModelLoadError as err:
             raise ModelError(path, err.reason) from err
     graph = load_graph(optimised)
-    _check_input(task, path, graph)
-    return LoadedModel(name=variant.model, sha256=digest, graph=graph, untrained=untrained)
+    _check_input(told, path, graph)
+    return LoadedModel(
+        name=variant.model,
+        sha256=digest,
+        graph=graph,
+        told=told,
+        untrained=card is not None and card.untrained,
+        stateful=card is not None and card.stateful,
+    )
 
 
-def _builtin(name: str, directory: Path) -> Path:
-    if name != f"{BUILTIN}detector":
-        raise InputError(f"{name}: there is no such built-in model; there is {BUILTIN}detector")
-    directory.mkdir(parents=True, exist_ok=True)
-    return build_demo_network(directory / "builtin-detector.onnx")
+def _builtin(name: str, directory: Path) -> tuple[Path, ModelCard | None]:
+    if name == _DETECTOR:
+        directory.mkdir(parents=True, exist_ok=True)
+        return build_demo_network(directory / "builtin-detector.onnx"), _DETECTOR_CARD
+    path = builtin_model(name, also=(_DETECTOR,))
+    return path, card_beside(path)
 
 
-def _check_input(task: Task, path: Path, graph: Graph) -> None:
+def _check_card(card: ModelCard, path: Path, digest: str, size: int) -> None:
+    if card.bytes is not None and card.bytes != size:
+        raise ModelError(path, f"has {size} bytes, its card says {card.bytes}: another file")
+    if card.sha256 is not None and not digest.startswith(card.sha256):
+        raise ModelError(path, f"its sha256 is {digest[:16]}…, its card says {card.sha256}")
+
+
+def _check_input(told: Told, path: Path, graph: Graph) -> None:
     if len(graph.inputs) != 1:
-        raise ModelError(path, f"has {len(graph.inputs)} inputs; this version takes one picture")
-    tensor = graph.tensors[graph.inputs[0]]
-    width, height = task.input.size
-    wanted = (1, 3, height, width)
+        raise ModelError(path, f"has {len(graph.inputs)} inputs; this version takes one frame")
+    tensor, wanted = graph.tensors[graph.inputs[0]], told.input.shape
     if tensor.shape != wanted:
         raise ModelError(
             path,
-            f"input {tensor.name!r} has shape {list(tensor.shape)}, the scenario's size "
-            f"[{width}, {height}] makes {list(wanted)}",
+            f"input {tensor.name!r} has shape {list(tensor.shape)}, the scenario's and the card's "
+            f"input makes {list(wanted)}",
         )
     if tensor.dtype != "float32":
         raise ModelError(path, f"input {tensor.name!r} is {tensor.dtype}; only float32 is taken")

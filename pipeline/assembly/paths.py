@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from pipeline.plan.deadlines import Deadline
-from pipeline.plan.routes import Route
+from pipeline.plan.routes import Route, RouteStep, span_of
+from pipeline.plan.steps import Host
 from pipeline.planner.pricing import host_step
 from pipeline.runtime.core.config import (
     CONSUMER,
@@ -17,14 +18,18 @@ from pipeline.runtime.core.config import (
     PathConfig,
     TaskConfig,
 )
-from pipeline.scenario.models import FUSE, MovingDeadline, PartnerModel, Sensors
+from pipeline.scenario.models import FUSE, TRACK, MovingDeadline, PartnerModel, Sensors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from accelerators.work import SegmentWork
     from pipeline.planner.pricing import World
     from pipeline.runtime.drive import StreamFacts
     from pipeline.scenario.models import PathModel, Scenario
+
+FORECAST = "forecast"
+"""The stage that runs a network behind `track`."""
 
 _HORIZON_DEADLINES = 3
 _RESULT_BYTES = 1_000  # of a result that is fused: some dozens of boxes
@@ -36,8 +41,8 @@ class BuiltPaths:
 
     Attributes:
         paths: Paths in the scenario's order.
-        parts: Parts of those from several sensors.
-        fusing: Tasks that fuse them, by name.
+        parts: Parts of those from several sensors, and of those whose objects are followed.
+        fusing: Tasks that fuse or follow what the parts give, by name.
         fused: Per fusing task the tasks whose results it joins, the anchor's first.
     """
 
@@ -47,8 +52,19 @@ class BuiltPaths:
     fused: dict[str, tuple[str, ...]]
 
 
-def build_paths(scenario: Scenario, world: World, streams: Mapping[str, StreamFacts]) -> BuiltPaths:
+def build_paths(
+    scenario: Scenario,
+    world: World,
+    streams: Mapping[str, StreamFacts],
+    forecasters: Mapping[str, SegmentWork] | None = None,
+) -> BuiltPaths:
     """Every path with its deadline, its parts, and the task that fuses them.
+
+    Args:
+        scenario: The scenario.
+        world: What stages are priced by.
+        streams: What is known of each stream.
+        forecasters: Work of each network behind `track`, by task.
 
     Raises:
         SpecError: The car's host file has no curve for fusing.
@@ -67,7 +83,7 @@ def build_paths(scenario: Scenario, world: World, streams: Mapping[str, StreamFa
             horizon_ns=path.horizon or _HORIZON_DEADLINES * path.deadline_ns,
             deadline=_moving(path),
         )
-        if isinstance(path.source, Sensors):
+        if path.fused or path.tracked:
             tasks = {scenario.tasks[task].input.stream: task for task in path.tasks}
             mine = {
                 stream: replace(
@@ -81,19 +97,22 @@ def build_paths(scenario: Scenario, world: World, streams: Mapping[str, StreamFa
                 for stream in path.streams
             }
             parts += mine.values()
-            task = f"{name}:{FUSE}"
-            built = replace(built, task=task, fuse=_fuse(path.source, mine, streams))
-            fusing[task] = _fusing(task, path.anchor, len(mine), world)
+            task = f"{name}:{FUSE if path.fused else TRACK}"
+            built = replace(built, task=task, fuse=_fuse(path, mine, streams))
+            work = (forecasters or {}).get(path.forecaster or "")
+            fusing[task] = _fusing(task, path, world, work)
             fused[task] = tuple(tasks[stream] for stream in path.streams)
         paths.append(built)
     return BuiltPaths(paths=tuple(paths), parts=tuple(parts), fusing=fusing, fused=fused)
 
 
 def _fuse(
-    sensors: Sensors, parts: Mapping[str, PathConfig], streams: Mapping[str, StreamFacts]
+    path: PathModel, parts: Mapping[str, PathConfig], streams: Mapping[str, StreamFacts]
 ) -> FuseConfig:
+    """How the parts are waited for; a path from one sensor waits for its own result alone."""
     partners = []
-    for stream, wanted in sensors.partners.items():
+    given = path.source.partners if isinstance(path.source, Sensors) else {}
+    for stream, wanted in given.items():
         partner = wanted or PartnerModel()
         partners.append(
             Partner(
@@ -104,22 +123,43 @@ def _fuse(
                 partial=partner.partial == "allowed",
             )
         )
-    return FuseConfig(anchor=parts[sensors.anchor].name, partners=tuple(partners))
+    return FuseConfig(anchor=parts[path.anchor].name, partners=tuple(partners))
 
 
-def _fusing(name: str, stream: str, sensors: int, world: World) -> TaskConfig:
-    """The task that joins the parts: a stage of the car's host, then the consumer."""
-    size = sensors * _RESULT_BYTES
-    fuse = host_step(world, FUSE, world.sites.vehicle, [(FUSE, size)])
-    deliver = host_step(world, "deliver", CONSUMER, [("deliver:fused", size)])
+def _fusing(name: str, path: PathModel, world: World, work: SegmentWork | None) -> TaskConfig:
+    """What follows the parts: stages of the car's host, then the consumer."""
+    size = len(path.streams) * _RESULT_BYTES
+    stages = [stage for stage in (FUSE, TRACK) if stage in path.through]
+    steps = [host_step(world, s, world.sites.vehicle, [(s, size)]) for s in stages]
+    if work is not None:
+        steps.append(_forecasting(world, work))
+    steps.append(host_step(world, "deliver", CONSUMER, [("deliver:fused", size)]))
     route = Route(
         id=name,
         task=name,
         variant="",
         model="",
-        steps=(fuse, replace(deliver, after=(0,))),
+        steps=tuple(
+            replace(step, after=(index - 1,) if index else ()) for index, step in enumerate(steps)
+        ),
     )
-    return TaskConfig.of(name, stream, route, in_flight=1)
+    return TaskConfig.of(name, path.anchor, route, in_flight=1)
+
+
+def _forecasting(world: World, work: SegmentWork) -> RouteStep:
+    """A network on the car's host, priced like on any device; `after` comes with the route."""
+    host = world.vehicle_host
+    cost = host.price(work, batch=1, precision="float32")
+    step = Host(stage=FORECAST, site=world.sites.vehicle)
+    return RouteStep(
+        step=step,
+        after=(),
+        span=span_of(step, world.sites),
+        latency_ns=cost.latency_ns,
+        energy_pj=cost.energy_pj,
+        label=cost.label,
+        jitter=host.name,
+    )
 
 
 def _moving(path: PathModel) -> Deadline | None:

@@ -30,10 +30,11 @@ from pipeline.runtime.core.config import (
 from pipeline.scenario.policies import VARIANT, before_deadline_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.assembly.equipment import Equipment
+    from pipeline.errors import Problem
     from pipeline.plan.routes import Route, RouteStep
     from pipeline.planner.candidates import Subject
     from pipeline.planner.planning import Planned
@@ -304,3 +305,25 @@ def hedging_variant(loaded: LoadedScenario) -> str | None:
     if hedge.start == "never" or not hedge.covers.startswith(VARIANT):
         return None
     return hedge.covers.removeprefix(VARIANT)
+
+
+def stateful_problems(loaded: LoadedScenario, stateful: Sequence[str]) -> Iterator[Problem]:
+    """What a stateful model rules out: its state lives at one site for the whole drive.
+
+    Args:
+        loaded: The scenario.
+        stateful: Tasks whose model's answer hangs on what it saw before.
+    """
+    policy = loaded.scenario.policy
+    for name in stateful:
+        task = loaded.scenario.tasks[name]
+        if policy.hedge.start != "never":
+            reason = f"task {name}: its model is stateful, so that no second route may answer"
+            yield loaded.problem(("policy", "hedge", "start"), f"{reason}; write `start: never`")
+        if policy.switch is not None:
+            reason = f"task {name}: its model is stateful and stays at one site during a drive"
+            yield loaded.problem(("policy", "switch"), f"{reason}; leave `switch` out")
+        split = [route for route in task.routes if route.startswith("split")]
+        if split:
+            reason = f"{split[0]}: its model is stateful and runs whole at one site; name another"
+            yield loaded.problem(("tasks", name, "route"), reason)

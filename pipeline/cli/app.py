@@ -17,7 +17,10 @@ from pipeline.cli.calibrating import calibrate
 from pipeline.cli.explaining import print_explanation
 from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
+from pipeline.cli.recording import rec
+from pipeline.cli.scoring import score
 from pipeline.cli.stopping import Stopper
+from pipeline.cli.synthesising import synth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -233,6 +236,9 @@ def rerun(
 
 
 app.command()(agree)
+app.command()(synth)
+app.add_typer(rec)
+app.command()(score)
 app.command()(calibrate)
 
 

@@ -54,6 +54,7 @@ def print_table(
 def print_result(common: Common, result: Result) -> None:
     """Verdict, percentiles, spans and ledger of a run."""
     from pipeline.verdict import (
+        accuracy_lines,
         budget_lines,
         freshness_line,
         gate_lines,
@@ -79,6 +80,8 @@ def print_result(common: Common, result: Result) -> None:
                 print(f" {word:7} {path['name']}: {line}")
     for line in gate_lines(document):
         print(f" gate    {line}")
+    for line in accuracy_lines(document["accuracy"]):
+        print(f" quality {line}")
     for line in budget_lines(document):
         print(f" budget  {line}")
     for path in document["paths"]:

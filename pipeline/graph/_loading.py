@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
+from google.protobuf.message import DecodeError
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 from onnx.inliner import inline_local_functions
 
@@ -144,7 +144,8 @@ def _makers(path: Path, model: onnx.ModelProto) -> list[set[int]]:
         for name in node.output:
             if name and made_by.setdefault(name, place) != place:
                 raise ModelError(path, f"is damaged: tensor {name!r} is made twice")
-    given = {value.name for value in (*model.graph.input, *model.graph.initializer)}
+    given = {value.name for value in model.graph.input}
+    given |= {weight.name for weight in model.graph.initializer}
     for node in model.graph.node:
         for name in node.input:
             if name and name not in made_by and name not in given:

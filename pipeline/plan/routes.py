@@ -14,12 +14,16 @@ RouteName = Literal["edge", "raw", "encoded", "split"]
 RESULT = "result"  # the name of what comes back, in Move.tensors
 UP, DOWN = ".up", ".down"  # a link's two channels are named after it
 
+_PICTURE_CODECS = ("jpeg", "webp")
+
 _HOST_SPANS = {
     "prepare": "prepare",
     "pack": "pack",
     "unpack": "unpack",
     "post": "post",
     "fuse": "fuse",
+    "track": "fuse",
+    "forecast": "fuse",
     "deliver": "deliver",
 }
 
@@ -129,4 +133,4 @@ def route_name(steps: tuple[Step, ...], sites: Sites) -> RouteName:
     runs = [step for step in steps if isinstance(step, Run)]
     if any(sites.device_site[run.device] == sites.vehicle for run in runs):
         return "split"
-    return "raw" if up.codecs == ("raw",) else "encoded"
+    return "encoded" if all(codec.startswith(_PICTURE_CODECS) for codec in up.codecs) else "raw"

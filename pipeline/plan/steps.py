@@ -21,7 +21,7 @@ class Host(Value, frozen=True, kw_only=True):
     """A stage of pre- or post-processing or of coding runs on the host of a site.
 
     Attributes:
-        stage: `prepare`, `pack`, `unpack`, `post`, `fuse` or `deliver`.
+        stage: `prepare`, `pack`, `unpack`, `post`, `fuse`, `track`, `forecast` or `deliver`.
         site: Name of the site whose host runs it.
     """
 

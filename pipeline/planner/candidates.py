@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from accelerators.work import BYTES_PER_ELEMENT
-from pipeline.codecs.registry import codec
 from pipeline.graph import cut_tensors, head_from_node, segment_work
 from pipeline.plan.routes import RESULT, Route, RouteStep
 from pipeline.plan.steps import Move
+from pipeline.planner.coding import coding_parts, most_bytes
 from pipeline.planner.cuts import best_split, problem_of
 from pipeline.planner.fusing import fused_groups
 from pipeline.planner.pricing import World, host_step, move_step, run_step
 from pipeline.runtime.core.config import CONSUMER
+from pipeline.runtime.spec import PillarInput
 from pipeline.values import Value, to_plain
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 JPEG_QUALITIES = (60, 80, 90)
 TENSOR_CODECS = ("float32", "float16", "int8")
+SPARSE_CODECS = ("sparse", "sparse:int8")
+"""Offered besides where the input is a LiDAR's: tensors of its networks are mostly zero."""
+
 _CHANNELS = 3
 
 
@@ -76,11 +80,9 @@ def drafts(subject: Subject, world: World) -> list[Draft]:
     """Every candidate: edge, raw, encoded at several qualities, the best split per codec, pins."""
     everything = frozenset(range(len(subject.graph.operators)))
     found = [_draft(subject, world, everything, (), (), "edge")]
-    name = subject.task.input_name
-    found.append(_draft(subject, world, frozenset(), (name,), ("raw",), "raw"))
-    for quality in JPEG_QUALITIES:
-        pin = "encoded" if quality == JPEG_QUALITIES[1] else None
-        found.append(_draft(subject, world, frozenset(), (name,), (f"jpeg:{quality}",), pin))
+    name = (subject.task.input_name,)
+    for coded, pin in _whole_codecs(subject):
+        found.append(_draft(subject, world, frozenset(), name, (coded,), pin))
     for coded in subject.codecs:
         head = best_head(subject, world, coded)
         if head is not None:
@@ -94,6 +96,17 @@ def drafts(subject: Subject, world: World) -> list[Draft]:
             for coded in subject.codecs
         ]
     return found
+
+
+def _whole_codecs(subject: Subject) -> list[tuple[str, str | None]]:
+    """Codecs of an input that crosses whole, each with what a scenario writes to force it.
+
+    A JPEG of pillars is no candidate: their values are no pixels.
+    """
+    if isinstance(subject.task.input, PillarInput):
+        return [("sparse", "raw"), ("float32", None)]
+    pins = {JPEG_QUALITIES[1]: "encoded"}
+    return [("raw", "raw"), *((f"jpeg:{q}", pins.get(q)) for q in JPEG_QUALITIES)]
 
 
 def best_head(subject: Subject, world: World, coded: str) -> frozenset[int] | None:
@@ -132,11 +145,14 @@ def _up_ns(world: World, coded: str, shape: tuple[int, ...], dtype: str) -> int:
     elements = 1
     for side in shape:
         elements *= side
-    size = codec(coded).encoded_bytes(shape, dtype) or elements * BYTES_PER_ELEMENT["float32"]
+    size = most_bytes(coded, shape, dtype)
     link_ns = -(-8 * size * 1_000_000_000 // world.link.up_bits_per_s)
-    pack = world.vehicle_host.stage_ns(f"pack:{coded}", elements=elements).latency_ns
-    unpack = world.cloud_host.stage_ns(f"unpack:{coded}", elements=elements).latency_ns
-    return pack + link_ns + unpack
+    coding = [
+        host.stage_ns(name, elements=count).latency_ns
+        for host, stage in ((world.vehicle_host, "pack"), (world.cloud_host, "unpack"))
+        for name, count in coding_parts(stage, coded, shape, dtype)
+    ]
+    return link_ns + sum(coding)
 
 
 def _split(subject: Subject, world: World, head: frozenset[int], coded: str) -> Draft:
@@ -175,8 +191,10 @@ def _draft(
     graph, sites = subject.graph, world.sites
     everything = frozenset(range(len(graph.operators)))
     first, second = segment_names(subject, head)
-    pixels = subject.task.input.width * subject.task.input.height * _CHANNELS
-    steps = [host_step(world, "prepare", sites.vehicle, [("prepare", pixels)])]
+    taken = subject.task.input
+    curve = "prepare:pillars" if isinstance(taken, PillarInput) else "prepare"
+    prepare = [(curve, math.prod(taken.shape))]
+    steps = [host_step(world, "prepare", sites.vehicle, prepare)]
     if head:
         work = segment_work(graph, head, first)
         steps.append(run_step(world, first, work, world.edge))
@@ -212,21 +230,23 @@ def _crossing(
     for name, coded in zip(cut, codecs, strict=True):
         tensor = graph.tensors[name]
         whole_frame = coded == "raw" or coded.startswith("jpeg")
-        spec = subject.task.input
-        shape = (spec.height, spec.width, _CHANNELS) if whole_frame else tensor.shape
+        _, _, *sides = subject.task.input.shape
+        shape = (*sides, _CHANNELS) if whole_frame else tensor.shape
         dtype = "uint8" if whole_frame else tensor.dtype
-        elements = 1
-        for side in shape:
-            elements *= side
-        exact = codec(coded).encoded_bytes(shape, dtype)
-        total += elements if exact is None else exact
-        parts.append((coded, elements))
+        total += most_bytes(coded, shape, dtype)
+        parts.append((coded, shape, dtype))
     move = Move(tensors=cut, channel=f"{world.link.name}.up", codecs=codecs)
     sites = world.sites
     return [
-        host_step(world, "pack", sites.vehicle, [(f"pack:{c}", n) for c, n in parts]),
+        host_step(world, "pack", sites.vehicle, _coding("pack", parts)),
         move_step(world, move, total),
-        host_step(world, "unpack", sites.cloud, [(f"unpack:{c}", n) for c, n in parts]),
+        host_step(world, "unpack", sites.cloud, _coding("unpack", parts)),
+    ]
+
+
+def _coding(stage: str, parts: Sequence[tuple[str, tuple[int, ...], str]]) -> list[tuple[str, int]]:
+    return [
+        part for coded, shape, dtype in parts for part in coding_parts(stage, coded, shape, dtype)
     ]
 
 

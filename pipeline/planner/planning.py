@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from pipeline.runtime.spec import SegmentSpec
     from pipeline.tasks.outputs.protocol import OutputDecoder, Result
 
+    Array = NDArray[np.generic[object]]
+
 # A candidate may agree this much less with the reference than the best feasible one and still
 # win by being faster: two points of box F1 or mask IoU.
 AGREEMENT_SLACK = 0.02
@@ -102,7 +104,7 @@ def plan_task(
     world: World,
     wishes: Wishes,
     *,
-    pictures: Sequence[NDArray[np.uint8]],
+    pictures: Sequence[Array],
     quantiles: Mapping[str, tuple[int, ...]],
     cache: ResultCache,
     directory: Path,
@@ -114,7 +116,7 @@ def plan_task(
         subject: The task; its `result_bytes` is measured here.
         world: What to price against.
         wishes: What the scenario asks.
-        pictures: Calibration pictures, shape (height, width, 3), uint8, blue, green, red.
+        pictures: Data of a few frames: pixels or points, as `runtime.samples` has them.
         quantiles: Quantile tables by name.
         cache: Where results of segments are kept.
         directory: Where cut models are written.
@@ -174,7 +176,7 @@ class _Measure:
     def __init__(
         self,
         subject: Subject,
-        pictures: Sequence[NDArray[np.uint8]],
+        pictures: Sequence[Array],
         *,
         cache: ResultCache,
         directory: Path,

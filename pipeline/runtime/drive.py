@@ -6,13 +6,15 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from dataclasses import replace as with_values
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from msgspec.structs import replace
 
 from pipeline.errors import DriveSettingError, InputError
+from pipeline.runtime.samples import POINT_BYTES, SAMPLED, Picture, array_of, sample_of
 from replay.errors import ReplayError
 from replay.schedule import StreamTimes
+from sensors.calibration import Calibrated
 from sensors.errors import SensorError
 from sensors.readers.protocol import Stamped
 from sensors.readers.registry import open_drive
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
     from pipeline.runtime.spec import DriveSpec, StreamSpec
     from pipeline.runtime.timetable import Timetable
     from replay.schedule import ScheduledFrame
+    from sensors.calibration import Calibration
+    from sensors.frames import Frame, StreamKind
     from sensors.readers.protocol import DriveReader
+
+    Array = NDArray[np.generic[object]]
 
 _CHANNELS = 3
 
@@ -41,7 +47,25 @@ def reader_of(spec: DriveSpec, stream: str) -> DriveReader:
     found = spec.stream(stream)
     try:
         if found.path is not None:
-            return open_drive(Path(found.path), stream=stream, period_ns=found.period_ns)
+            return open_drive(
+                Path(found.path),
+                stream=stream,
+                period_ns=found.period_ns,
+                topic=found.topic,
+                kind=found.kind,
+            )
+        if found.kind == "lidar":
+            from sensors.synthetic.lidar import SyntheticLidar  # noqa: PLC0415 - cameras need none
+
+            return SyntheticLidar(
+                spec.scene,
+                seed=spec.scene_seed,
+                length_ns=spec.length_ns,
+                period_ns=found.period_ns or 0,
+                stream=stream,
+                phase_ns=found.phase_ns,
+                parameters=spec.scene_parameters,
+            )
         return SyntheticDrive(
             spec.scene,
             seed=spec.scene_seed,
@@ -52,15 +76,19 @@ def reader_of(spec: DriveSpec, stream: str) -> DriveReader:
             stream=stream,
             camera=found.camera,
             phase_ns=found.phase_ns,
+            parameters=spec.scene_parameters,
         )
     except SensorError as err:
         raise InputError(str(err)) from err
 
 
-def pictures(
+def samples(
     spec: DriveSpec, stream: str, only: frozenset[int] | None = None
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Content and pixels of each replayed picture of a stream, in order; 0 is the window's first.
+) -> Iterator[tuple[int, Array]]:
+    """Content and data of each replayed frame of a stream, in order; 0 is the window's first.
+
+    Data are what a network reads: the pixels of a picture, the points of a sweep
+    (`pipeline.runtime.samples`).
 
     Args:
         spec: The drive.
@@ -68,7 +96,7 @@ def pictures(
         only: Contents to stop after the last of; all where None.
 
     Raises:
-        InputError: The recording is corrupt.
+        InputError: The recording is corrupt, or the stream holds nothing that a network reads.
     """
     found = spec.stream(stream)
     last = found.frames
@@ -77,8 +105,10 @@ def pictures(
         last = wanted if last is None else min(wanted, last)
     try:
         with reader_of(spec, stream) as reader:
-            stamps = reader.stamps() if isinstance(reader, SyntheticDrive) else None
-            if only is not None and stamps is not None:  # rendered alone, none in between
+            stamps = reader.stamps() if isinstance(reader, Stamped) else None
+            if (
+                only is not None and stamps is not None and found.path is None
+            ):  # made alone, none in between
                 for content in sorted(only):
                     if content < 0 or (last is not None and content >= last):
                         continue
@@ -86,27 +116,58 @@ def pictures(
                     for frame in reader.frames(
                         streams=(stream,), start_ns=at_ns, stop_ns=at_ns + 1
                     ):
-                        yield content, frame.image
+                        yield content, _data(frame)
                 return
             for frame in reader.frames(streams=(stream,), start_ns=found.from_stamp_ns):
                 content = frame.index - found.first
                 if last is not None and content >= last:
                     return
                 if content >= 0 and (only is None or content in only):
-                    yield content, frame.image
+                    yield content, _data(frame)
     except SensorError as err:
         raise InputError(str(err)) from err
 
 
-def all_pictures(spec: DriveSpec) -> Iterator[tuple[str, int, NDArray[np.uint8]]]:
-    """Stream, content and pixels of each replayed picture, one stream after the other.
+def pictures(
+    spec: DriveSpec, stream: str, only: frozenset[int] | None = None
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Content and pixels of each replayed picture of a camera's stream, as `samples` gives them.
+
+    Raises:
+        InputError: The recording is corrupt, or the stream is no camera's.
+    """
+    for content, data in samples(spec, stream, only):
+        match sample_of(data):
+            case Picture(pixels=pixels):
+                yield content, pixels
+            case _:
+                raise InputError(f"stream {stream!r} holds no pictures")
+
+
+def all_samples(spec: DriveSpec) -> Iterator[tuple[str, int, Array]]:
+    """Stream, content and data of each replayed frame, one stream after the other.
 
     Raises:
         InputError: A recording is corrupt.
     """
     for name in spec.names:
-        for content, pixels in pictures(spec, name):
-            yield name, content, pixels
+        for content, data in samples(spec, name):
+            yield name, content, data
+
+
+@runtime_checkable
+class _Driven(Protocol):
+    """A reader that knows how fast the own vehicle is."""
+
+    def speed_mm_s(self, stamp_ns: int) -> int:
+        """Speed at a stamp, mm/s."""
+
+
+def _data(frame: Frame) -> Array:
+    data = array_of(frame)
+    if data is None:
+        raise InputError(f"stream {frame.stream!r} holds nothing that a network reads")
+    return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,22 +176,30 @@ class StreamFacts:
 
     Attributes:
         times: When its frames lie, ns on the drive's own clock.
-        width: Pixels across.
-        height: Pixels down.
+        width: Pixels across; of a LiDAR the columns of a turn, 0 where unknown.
+        height: Pixels down; of a LiDAR its rings, 0 where unknown.
+        kind: What the sensor is.
+        calibration: Where it sits; None where the drive does not tell.
+        first_bytes: Of a LiDAR whose turn has no known size: bytes of the first sweep.
     """
 
     times: StreamTimes
     width: int
     height: int
+    kind: StreamKind = "camera"
+    calibration: Calibration | None = None
+    first_bytes: int = 0
 
     @property
     def frames(self) -> int:
-        """Number of pictures."""
+        """Number of frames."""
         return len(self.times.offsets_ns)
 
     @property
     def frame_bytes(self) -> int:
-        """Bytes of a picture."""
+        """Bytes of a picture; of a sweep, whose size differs, those of a whole turn."""
+        if self.kind == "lidar":
+            return self.width * self.height * POINT_BYTES or self.first_bytes
         return self.width * self.height * _CHANNELS
 
     @property
@@ -161,17 +230,17 @@ class DriveFacts:
 
     @property
     def frames(self) -> int:
-        """Number of pictures of all streams."""
+        """Number of frames of all streams."""
         return sum(self.counts.values())
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of pictures per stream."""
+        """Number of frames per stream."""
         return {name: stream.frames for name, stream in self.streams.items()}
 
     @property
     def frame_bytes(self) -> dict[str, int]:
-        """Bytes of a picture per stream."""
+        """Bytes of a frame per stream."""
         return {name: stream.frame_bytes for name, stream in self.streams.items()}
 
 
@@ -258,6 +327,16 @@ def _stream_facts(spec: DriveSpec, stream: StreamSpec) -> StreamFacts:
             found = next((s for s in reader.streams() if s.name == stream.name), None)
             if found is None:
                 raise InputError(f"{reader.drive_id}: no stream {stream.name!r}")
+            if found.kind not in SAMPLED:
+                raise InputError(
+                    f"{reader.drive_id}: stream {stream.name!r} is of kind {found.kind}; tasks "
+                    f"read {' and '.join(SAMPLED)} streams"
+                )
+            if stream.kind not in (None, found.kind):
+                reason = f"is a {stream.kind} here, and a {found.kind} in {reader.drive_id}"
+                raise DriveSettingError(("drive", "streams", stream.name), reason)
+            placed = reader.calibrations() if isinstance(reader, Calibrated) else ()
+            calibration = next((c for c in placed if c.stream == stream.name), None)
             stamps_ns = reader.stamps() if isinstance(reader, Stamped) else None
             offsets_ns: Sequence[int] = stamps_ns or ()
             period_ns = found.period_ns
@@ -270,6 +349,11 @@ def _stream_facts(spec: DriveSpec, stream: StreamSpec) -> StreamFacts:
                 offsets_ns = range(first_ns, first_ns + len(stamps_ns) * period_ns, period_ns)
             if not offsets_ns:
                 raise InputError(f"{reader.drive_id}: the drive has no frame")
+            first_bytes = 0
+            if found.kind == "lidar" and not found.width * found.height:
+                first = next(iter(reader.frames(streams=(stream.name,))), None)
+                data = None if first is None else array_of(first)
+                first_bytes = 0 if data is None else data.nbytes
     except SensorError as err:
         raise InputError(str(err)) from err
     if stream.path is not None and stream.phase_ns:
@@ -282,7 +366,14 @@ def _stream_facts(spec: DriveSpec, stream: StreamSpec) -> StreamFacts:
         period_ns=period_ns,
         stamps_ns=None if stamps_ns is offsets_ns else stamps_ns,
     )
-    return StreamFacts(times=times, width=found.width, height=found.height)
+    return StreamFacts(
+        times=times,
+        width=found.width,
+        height=found.height,
+        kind=found.kind,
+        calibration=calibration,
+        first_bytes=first_bytes,
+    )
 
 
 def _shifted(stamps_ns: Sequence[int], by_ns: int) -> Sequence[int]:
@@ -298,7 +389,7 @@ def _speeds(spec: DriveSpec, times: StreamTimes, begin_ns: int) -> Sequence[int]
         places = [max(0, bisect_right(begins, at_ns) - 1) for at_ns in times.offsets_ns]
         return [spec.speeds[place].speed_mm_s for place in places]
     reader = reader_of(spec, times.stream)
-    if isinstance(reader, SyntheticDrive):
+    if isinstance(reader, _Driven):
         return [reader.speed_mm_s(at_ns) for at_ns in times.offsets_ns]
     return None
 

@@ -18,8 +18,9 @@ from accelerators.backends.ort import OrtBackend
 from pipeline.errors import PipelineError
 from pipeline.plan.steps import Host, Move, Run
 from pipeline.runtime.results import ResultCache, content_key
+from pipeline.runtime.samples import sample_of
 from pipeline.runtime.sizes import Sizes
-from pipeline.runtime.stages import Packed, Picture, Stages, Value
+from pipeline.runtime.stages import Packed, Stages, Value
 from pipeline.values import to_plain
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class Computer:
 
 def prime(
     spec: RunSpec,
-    pictures: Iterable[tuple[str, int, NDArray[np.uint8]]],
+    samples: Iterable[tuple[str, int, Array]],
     *,
     frames: Mapping[str, int],
     shown: Mapping[tuple[str, int], int] | None = None,
@@ -133,16 +134,16 @@ def prime(
     must_keep: bool = True,
     on_progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Primed:
-    """Send every picture that a path takes through its task's route, and keep what comes of it.
+    """Send every frame that a path takes through its task's route, and keep what comes of it.
 
     Args:
         spec: The run.
-        pictures: Stream, content and pixels of each picture of the drive.
-        frames: Number of pictures per stream.
-        shown: Content of frames that show another picture than their own, by stream and number.
+        samples: Stream, content and data of each frame of the drive, as `drive.all_samples` gives.
+        frames: Number of frames per stream.
+        shown: Content of frames that show another's data than their own, by stream and number.
         now_ns: A monotonic clock for the backends.
         must_keep: Whether to fail where results cannot be kept: others take them from the cache.
-        on_progress: Told how many pictures are done, and how many there are.
+        on_progress: Told how many frames are done, and how many there are.
 
     Raises:
         PipelineError: A segment or a stage failed.
@@ -161,27 +162,30 @@ def prime(
     fingerprints = {task: _fingerprint(spec, task) for task in _computed(spec)}
     chains: dict[tuple[str, int], Chain] = {}
     hits = 0
+    sizes: dict[str, list[int]] = {}
 
-    def one(task: str, content: int, pixels: NDArray[np.uint8]) -> tuple[str, int, Chain, bool]:
+    def one(task: str, content: int, data: Array) -> tuple[str, int, Chain, bool]:
         if not hasattr(local, "computer"):
             local.computer = Computer(spec.segments, cache, now_ns)
             computers.append(local.computer)
         computer: Computer = local.computer
-        key = content_key(fingerprints[task], {"picture": pixels})
+        key = content_key(fingerprints[task], {"picture": data})
         held = cache.get(key)
         chain = None if held is None else _restored(held)
         if chain is not None and all(k in cache for k in chain.keys.values()):
             return task, content, chain, True
-        chain = walk(stages, computer, task, pixels)
+        chain = walk(stages, computer, task, data)
         cache.put(key, _kept(chain))
         return task, content, chain, False
 
     try:
         with ThreadPoolExecutor(WORKERS, thread_name_prefix="prime") as pool:
             waiting = []
-            for done, (stream, content, pixels) in enumerate(pictures):
+            for done, (stream, content, data) in enumerate(samples):
+                if data.dtype != np.uint8:  # pictures of a stream are all of one size
+                    sizes.setdefault(stream, [0] * frames[stream])[content] = data.nbytes
                 waiting += [
-                    pool.submit(one, task, content, pixels)
+                    pool.submit(one, task, content, data)
                     for task in of_stream.get(stream, ())
                     if content in needed[task]
                 ]
@@ -198,7 +202,8 @@ def prime(
         for computer in computers:
             computer.close()
     refused = "" if cache.refused is None else str(cache.refused.strerror)
-    return replace(_collected(spec, chains, frames, hits), refused=refused)
+    found = _collected(spec, chains, frames, hits)
+    return replace(found, sizes=replace(found.sizes, samples=sizes), refused=refused)
 
 
 def _collected(
@@ -213,8 +218,8 @@ def _collected(
             if isinstance(step, Run):
                 keys.setdefault(step.segment, []).append(key)
         for index, size in chain.sizes.items():
-            pictures = frames[spec.core.tasks[task].stream]
-            sizes.setdefault((task, index), [0] * pictures)[content] = size
+            count = frames[spec.core.tasks[task].stream]
+            sizes.setdefault((task, index), [0] * count)[content] = size
         for index, result in chain.results.items():
             results[task, index, content] = result
     return Primed(
@@ -227,7 +232,7 @@ def _collected(
 
 
 def _computed(spec: RunSpec) -> list[str]:
-    """Tasks that read pictures; what fuses results has nothing to be computed ahead."""
+    """Tasks that read frames; what fuses results has nothing to be computed ahead."""
     return [task for task in spec.core.tasks if task not in spec.fused]
 
 
@@ -237,16 +242,16 @@ def _needed(
     frames: Mapping[str, int],
     shown: Mapping[tuple[str, int], int],
 ) -> frozenset[int]:
-    """Pictures that some path sends through a task, warm-up included."""
+    """Frames that some path sends through a task, warm-up included."""
     core = spec.core
     stream = core.tasks[task].stream
-    pictures = frames[stream]
-    total = pictures * spec.loop
+    count = frames[stream]
+    total = count * spec.loop
     needed = {
-        number % pictures
+        number % count
         for path in (*core.paths, *core.parts)
         if path.task == task
-        for number in range(0, min(total, pictures * path.every), path.every)
+        for number in range(0, min(total, count * path.every), path.every)
     }
     needed |= {
         content
@@ -265,8 +270,8 @@ def segment_maker(segment: SegmentSpec) -> str:
     return f"{segment.sha256}/onnxruntime-{version('onnxruntime')}/as-is/1-thread"
 
 
-def walk(stages: Stages, computer: Computer, task: str, pixels: NDArray[np.uint8]) -> Chain:
-    """Send one picture through all routes of a task up to their coded results.
+def walk(stages: Stages, computer: Computer, task: str, data: Array) -> Chain:
+    """Send one frame's data through all routes of a task up to their coded results.
 
     Raises:
         PipelineError: A segment or a stage failed.
@@ -275,7 +280,7 @@ def walk(stages: Stages, computer: Computer, task: str, pixels: NDArray[np.uint8
     values: dict[int, Value] = {}
     for index, route_step in enumerate(stages.steps(task)):
         before = route_step.after
-        inputs: list[Value] = [values[i] for i in before] or [Picture(pixels=pixels)]
+        inputs: list[Value] = [values[i] for i in before] or [sample_of(data)]
         match route_step.step:
             case Host(stage="deliver"):
                 match inputs:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from pipeline.link.model import LinkConfig
 from pipeline.plan.steps import Run
 from pipeline.runtime.core.config import CoreConfig
 from pipeline.runtime.timetable import Timetable
 from pipeline.runtime.timing import Hops, Slowed
-from pipeline.tasks.prepare import Geometry, InputSpec, place
+from pipeline.tasks.pillars import PillarSpec
+from pipeline.tasks.prepare import Geometry, Ground, InputSpec, place
+from pipeline.tasks.tracking.histories import HistorySpec
 from pipeline.values import Value
+from sensors.calibration import Calibration
+from sensors.frames import StreamKind
+
+Setting = str | int | float | bool | list[str | int | float | bool]
+"""A decoder's parameter."""
 
 
 class SegmentSpec(Value, frozen=True, kw_only=True):
@@ -32,31 +41,108 @@ class SegmentSpec(Value, frozen=True, kw_only=True):
     passes: tuple[str, ...] = ()
 
 
+class PictureInput(Value, frozen=True, kw_only=True):
+    """A network that reads pictures.
+
+    Attributes:
+        spec: How a picture is made to fit.
+    """
+
+    spec: InputSpec
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the tensor."""
+        return (1, 3, self.spec.height, self.spec.width)
+
+
+class PillarInput(Value, frozen=True, kw_only=True):
+    """A network that reads the pillars of a LiDAR's sweep.
+
+    Attributes:
+        spec: Its grid, and where the sensor sits.
+    """
+
+    spec: PillarSpec
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the tensor."""
+        return self.spec.shape
+
+
+class TrackInput(Value, frozen=True, kw_only=True):
+    """A network that reads where tracks have been.
+
+    Attributes:
+        spec: How far it looks back and ahead.
+    """
+
+    spec: HistorySpec
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Shape of the tensor."""
+        return self.spec.shape
+
+
+class ForecasterSpec(Value, frozen=True, kw_only=True):
+    """A network behind `track`; it runs on the vehicle's host.
+
+    Attributes:
+        task: Name of its task.
+        artefact: Path of the ONNX file.
+        input_name: Name of its input.
+        outputs: Names of its outputs, in the file's order.
+        history: What it reads.
+        decoder: Name of its output decoder.
+        parameters: The decoder's parameters.
+    """
+
+    task: str
+    artefact: str
+    input_name: str
+    outputs: tuple[str, ...]
+    history: HistorySpec
+    decoder: str
+    parameters: dict[str, Setting]
+
+
 class TaskSpec(Value, frozen=True, kw_only=True):
-    """How a task's pictures become tensors, and its outputs a result.
+    """How a task's frames become tensors, and its outputs a result.
 
     Attributes:
         name: Name of the task.
-        input: What the network takes.
+        input: What the network takes of a picture, or of a LiDAR's sweep.
         input_name: Name of the network's input.
-        source_width: Width of the recording's pictures.
-        source_height: Height of the recording's pictures.
+        source_width: Width of the recording's pictures; of a LiDAR 0.
+        source_height: Height of the recording's pictures; of a LiDAR 0.
         decoder: Name of the output decoder.
         parameters: Its parameters.
     """
 
     name: str
-    input: InputSpec
+    input: PictureInput | PillarInput
     input_name: str
     source_width: int
     source_height: int
     decoder: str
-    parameters: dict[str, str | int | float | bool]
+    parameters: dict[str, Setting]
 
     @property
-    def geometry(self) -> Geometry:
-        """Where a picture lies in the network's input."""
-        return place(self.source_width, self.source_height, self.input)
+    def placement(self) -> Geometry | Ground:
+        """Where a picture lies in the network's input, or the input on the ground."""
+        match self.input:
+            case PictureInput(spec=picture):
+                return place(self.source_width, self.source_height, picture)
+            case PillarInput(spec=grid):
+                return Ground(
+                    x_m=grid.x_m,
+                    y_m=grid.y_m,
+                    cell_m=grid.cell_m,
+                    rows=grid.rows,
+                    columns=grid.columns,
+                )
 
 
 class DeviceSpec(Value, frozen=True, kw_only=True):
@@ -87,7 +173,9 @@ class StreamSpec(Value, frozen=True, kw_only=True):
     Attributes:
         name: Name of the stream.
         path: Its recording; None for the synthetic drive.
-        camera: Camera of the synthetic drive that sees it; empty for a recording.
+        kind: What the sensor is; None for whatever a recording of one stream holds, else a camera.
+        camera: Camera of the synthetic drive that sees it; empty for a recording and a LiDAR.
+        topic: Its name in a recording of several streams; None leaves the choice to the reader.
         period_ns: Declared period; None where the recording tells.
         phase_ns: How much later than recorded its frames lie; of a synthetic stream the stamp of
             its first frame.
@@ -98,7 +186,9 @@ class StreamSpec(Value, frozen=True, kw_only=True):
 
     name: str
     path: str | None
+    kind: StreamKind | None = None
     camera: str = ""
+    topic: str | None = None
     period_ns: int | None = None
     phase_ns: int = 0
     first: int = 0
@@ -125,6 +215,7 @@ class DriveSpec(Value, frozen=True, kw_only=True):
         streams: The streams, in the scenario's order.
         scene: Scene of the synthetic drive; empty for a recording.
         scene_seed: Its seed.
+        scene_parameters: Changes of its parameters, by name.
         length_ns: Its length.
         width: Its pictures' width.
         height: Its pictures' height.
@@ -136,6 +227,7 @@ class DriveSpec(Value, frozen=True, kw_only=True):
     streams: tuple[StreamSpec, ...]
     scene: str = ""
     scene_seed: int = 0
+    scene_parameters: dict[str, str | int | float] = msgspec.field(default_factory=dict)
     length_ns: int = 0
     width: int = 0
     height: int = 0
@@ -161,6 +253,8 @@ class RunSpec(Value, frozen=True, kw_only=True):
         core: Configuration of the machines.
         tasks: Tasks by name; a variant that hedges one stands under TASK/VARIANT.
         fused: Per fusing task the tasks whose results it joins, the anchor's first.
+        calibrations: Where sensors sit, by task, as far as the drive tells.
+        forecasters: Per fusing task the network that says where its tracks will be.
         segments: Segments by name.
         devices: Devices by name, hosts left out.
         links: Links by name.
@@ -179,6 +273,8 @@ class RunSpec(Value, frozen=True, kw_only=True):
     core: CoreConfig
     tasks: dict[str, TaskSpec]
     fused: dict[str, tuple[str, ...]]
+    calibrations: dict[str, Calibration] = msgspec.field(default_factory=dict)
+    forecasters: dict[str, ForecasterSpec] = msgspec.field(default_factory=dict)
     segments: dict[str, SegmentSpec]
     devices: dict[str, DeviceSpec]
     links: dict[str, LinkConfig]

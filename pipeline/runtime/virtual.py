@@ -87,7 +87,7 @@ class VirtualSetup:
     Attributes:
         core: Configuration of the machines.
         schedule: Every frame in the order of sending; read once.
-        frame_bytes: Bytes of one picture per stream.
+        frame_bytes: Bytes of one frame per stream, where `sizes` does not know each.
         sizes: Bytes that each step makes for each picture of the recording.
         timing: Modelled durations.
         links: The links of the run by name.
@@ -278,7 +278,9 @@ class Kernel:
                 self._end_streams(at_ns)
                 continue
             self._player_credits -= 1
-            size = self._setup.frame_bytes[frame.stream]
+            size = self._setup.sizes.sample(
+                frame.stream, frame.content, self._setup.frame_bytes[frame.stream]
+            )
             hop_ns = self._setup.timing.hop_ns(size, subject=frame.stream, frame=frame.number)
             arrives_ns = self._in_order(PLAYER, at_ns + hop_ns)
             offered = FrameOffered(

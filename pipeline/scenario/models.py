@@ -21,8 +21,11 @@ from pipeline.scenario.units import (
 )
 
 Scalar = str | int | float | bool
+Setting = Scalar | list[Scalar]
 FUSE = "fuse"
-"""The built-in stage that ends a path from several sensors."""
+"""The built-in stage that joins the results of several sensors."""
+TRACK = "track"
+"""The built-in stage that follows objects from frame to frame."""
 
 
 class Synthetic(ScenarioModel):
@@ -30,6 +33,7 @@ class Synthetic(ScenarioModel):
 
     scene: str = "highway"
     seed: int = Field(default=1, ge=0)
+    parameters: dict[str, float | str] = Field(default_factory=dict)
     length: Duration = 10_000_000_000
     size: tuple[Annotated[int, Field(ge=64, le=4096)], Annotated[int, Field(ge=64, le=4096)]] = (
         640,
@@ -42,8 +46,10 @@ class StreamModel(ScenarioModel):
 
     period: Duration | None = Field(default=None, gt=0)
     phase: Duration = 0
+    kind: Literal["camera", "lidar"] | None = None
     camera: Literal["front", "left", "right", "rear"] | None = None
     file: str | None = None
+    topic: str | None = None
 
 
 class Window(ScenarioModel):
@@ -120,21 +126,25 @@ class Device(ScenarioModel):
     faults: list[DeviceFault] = Field(default_factory=list)
 
 
+_Side = Annotated[int, Field(ge=8, le=8192)]
+
+
 class TaskInput(ScenarioModel):
-    """What the network reads, and how a picture is made into it."""
+    """What the network reads, and how a frame is made into it; the model's card says the rest."""
 
     stream: str
-    size: tuple[Annotated[int, Field(ge=8, le=8192)], Annotated[int, Field(ge=8, le=8192)]]
+    size: tuple[_Side, _Side] | None = None
     layout: Literal["NCHW"] = "NCHW"
-    color: Literal["bgr", "rgb"] = "bgr"
-    fit: Literal["letterbox", "stretch"] = "stretch"
-    pad: int = Field(default=114, ge=0, le=255)
-    scale: Ratio = 1.0
+    color: Literal["bgr", "rgb"] | None = None
+    fit: Literal["letterbox", "stretch"] | None = None
+    pad: int | None = Field(default=None, ge=0, le=255)
+    scale: Ratio | None = None
+    pillars: dict[str, Setting] | None = None
 
     @property
-    def scale_ratio(self) -> tuple[int, int]:
-        """Numerator and denominator of `scale`."""
-        return Fraction(self.scale).limit_denominator(100_000).as_integer_ratio()
+    def ratio(self) -> Fraction | None:
+        """`scale` as a fraction; None where it is left out."""
+        return None if self.scale is None else Fraction(self.scale).limit_denominator(100_000)
 
 
 class Variant(ScenarioModel):
@@ -151,17 +161,20 @@ class Output(BaseModel):
 
     decoder: str
 
-    def parameters(self) -> dict[str, Scalar]:
+    __pydantic_extra__: dict[str, Setting]
+
+    def parameters(self) -> dict[str, Setting]:
         """Parameters of the decoder, by name."""
-        extra = self.__pydantic_extra__ or {}
-        return {k: v for k, v in extra.items() if isinstance(v, str | int | float | bool)}
+        return dict(self.__pydantic_extra__)
 
 
 class Wire(ScenarioModel):
     """How cut tensors are coded."""
 
-    codec: Literal["auto", "float32", "float16", "int8"] = "auto"
-    lossless: Literal["none"] = "none"
+    codec: Literal[
+        "auto", "float32", "float16", "int8", "sparse", "sparse:float16", "sparse:int8"
+    ] = "auto"
+    lossless: Literal["none", "zstd"] = "none"
 
 
 class Task(ScenarioModel):
@@ -169,14 +182,14 @@ class Task(ScenarioModel):
 
     input: TaskInput
     variants: dict[Name, Variant] = Field(min_length=1)
-    output: str | Output
+    output: str | Output | None = None
     route: str | list[str] = "auto"
     wire: Wire = Wire()
     raw_pixels_stay: Literal[False] = False
 
     @property
-    def decoder(self) -> Output:
-        """The decoder, in its long form."""
+    def decoder(self) -> Output | None:
+        """The decoder, in its long form; None where the model's card says it."""
         return Output(decoder=self.output) if isinstance(self.output, str) else self.output
 
     @property
@@ -259,8 +272,20 @@ class PathModel(ScenarioModel):
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """Tasks that the path goes through, in their order."""
-        return tuple(name for name in self.through if name != FUSE)
+        """Tasks that read frames, in the path's order."""
+        later = (FUSE, TRACK, self.forecaster)
+        return tuple(name for name in self.through if name not in later)
+
+    @property
+    def forecaster(self) -> str | None:
+        """The task that says where followed objects will be, behind `track`; None without one."""
+        behind = self.through[self.through.index(TRACK) + 1 :] if TRACK in self.through else []
+        return behind[-1] if behind and behind[-1] not in (FUSE, TRACK) else None
+
+    @property
+    def tracked(self) -> bool:
+        """Whether its objects are followed from frame to frame."""
+        return TRACK in self.through
 
     @property
     def fused(self) -> bool:
@@ -314,6 +339,28 @@ class Evidence(ScenarioModel):
     images: Literal["none", "thumbnails", "full"] = "thumbnails"
 
 
+Metric = Literal[
+    "map", "map_all", "streaming_map", "streaming_forecast_map", "edge_map", "cloud_map",
+    "ap50", "ap75", "streaming_ap50", "nds", "streaming_nds",
+    "miou", "streaming_miou", "edge_miou", "cloud_miou",
+    "mota", "idf1", "hota", "coverage",
+]  # fmt: skip
+"""Figures of accuracy that a gate may ask a minimum of; a test compares them with the scoring's."""
+Minimum = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class Gates(ScenarioModel):
+    """What a run must keep beside its paths' deadlines."""
+
+    accuracy: dict[Name, dict[Metric, Minimum]] = Field(default_factory=dict)
+
+
+class ScoringModel(ScenarioModel):
+    """How a task's results are held against labels."""
+
+    classes: dict[str, str] = Field(default_factory=dict)
+
+
 class Scenario(ScenarioModel):
     """A scenario: drive, sites, link, devices, tasks, paths and how to run them."""
 
@@ -327,19 +374,24 @@ class Scenario(ScenarioModel):
     tasks: dict[Name, Task] = Field(min_length=1)
     paths: dict[Name, PathModel] = Field(min_length=1)
     budgets: dict[Name, dict[str, Duration]] = Field(default_factory=dict)
+    scoring: dict[Name, ScoringModel] = Field(default_factory=dict)
+    gates: Gates = Gates()
     policy: Policy = Policy()
     run: RunModel = RunModel()
     evidence: Evidence = Evidence()
     outputs: list[Literal["json"]] = Field(default=["json"])
 
+    @property
+    def forecasters(self) -> frozenset[str]:
+        """Tasks that stand behind `track` in a path."""
+        return frozenset(p.forecaster for p in self.paths.values() if p.forecaster is not None)
+
 
 # Keys of the scenario language that this version knows of and does not carry out. They are
 # refused by name, so that nobody believes that they took effect.
 LATER: dict[str, str] = {
-    "drive.streams.*.topic": "streams of a multi-stream recording",
     "sites.*.profile": "site profiles",
     "devices.*.ops": "devices for some operators only",
-    "gates": "quality and regression gates",
     "run.keys": "CURVE keys",
 }
 # Values that belong to later features, by key.
@@ -349,7 +401,6 @@ LATER_VALUES: dict[str, tuple[str, tuple[str | bool, ...] | None]] = {
     "devices.*.compute": ("computing inside the hold", ("inline",)),
     "run.security": ("CURVE security", ("curve",)),
     "tasks.*.raw_pixels_stay": ("privacy rules", (True,)),
-    "tasks.*.wire.lossless": ("a lossless stage on cut tensors", ("zstd",)),
     "outputs.*": ("outputs other than json", ("html", "junit", "trace", "mcap")),
     "links": ("several links", None),
 }

@@ -108,20 +108,22 @@ def policy_problems(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     if not 0 < hedge.edge_cost < 1:
         yield (*at, "edge_cost"), "must lie between 0% and 100%, both left out"
     before_ns = before_deadline_ns(hedge.start)
+    # What forecasts stays where the tracks are: it is neither hedged nor moved.
+    moving = {n: t for n, t in scenario.tasks.items() if n not in scenario.forecasters}
     for name, path in scenario.paths.items():
         if before_ns is not None and before_ns >= path.tightest_ns:
             yield (*at, "start"), f"lies before the frame is there: path {name} has less time"
     if hedge.start != "never" and hedge.covers.startswith(VARIANT):
         wanted = hedge.covers.removeprefix(VARIANT)
-        for name, task in scenario.tasks.items():
+        for name, task in moving.items():
             if wanted not in task.variants:
                 known = ", ".join(task.variants)
                 yield (*at, "with"), f"task {name} has no variant {wanted!r}; it has {known}"
             elif wanted == next(iter(task.variants)):
                 yield (*at, "with"), f"{wanted!r} is what task {name} runs anyway; name a smaller"
     if scenario.policy.switch is not None:
-        pinned = [n for n, t in scenario.tasks.items() if len(t.routes) == 1 and t.route != "auto"]
-        if len(pinned) == len(scenario.tasks):
+        pinned = [n for n, t in moving.items() if len(t.routes) == 1 and t.route != "auto"]
+        if len(pinned) == len(moving):
             yield (
                 ("policy", "switch"),
                 f"has nothing to switch between: `route` of {', '.join(pinned)} allows one only",

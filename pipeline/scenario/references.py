@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.scenario.faulting import check_timing
 from pipeline.scenario.linking import link_problems
-from pipeline.scenario.models import FUSE, MovingDeadline
+from pipeline.scenario.models import FUSE, TRACK, MovingDeadline
 from pipeline.scenario.policies import policy_problems
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from pipeline.scenario.models import PathModel, Scenario, StreamModel
+    from pipeline.scenario.models import Drive, PathModel, Scenario, StreamModel, Task
 
 Location = tuple[str | int, ...]
 # The ledger's closed list in its order; this room may not import the ledger, a test compares them.
@@ -23,6 +23,8 @@ SPANS = (
 )
 _ROUTES = ("auto", "edge", "raw", "encoded", "split")
 CAMERAS = ("front", "left", "right", "rear")  # of the synthetic drive; a test compares them
+LIDAR = "lidar"
+STAGES = (FUSE, TRACK)  # built-in stages of a path, in the order in which they may stand
 VEHICLE, CLOUD = "vehicle", "cloud"
 
 
@@ -31,6 +33,16 @@ def camera_of(name: str, stream: StreamModel | None) -> str | None:
     if stream is not None and stream.camera is not None:
         return stream.camera
     return name if name in CAMERAS else None
+
+
+def kind_of(drive: Drive, name: str) -> Literal["camera", "lidar"] | None:
+    """What a stream is, as far as the file says; None where the recording will tell."""
+    stream = drive.streams.get(name)
+    if stream is not None and stream.kind is not None:
+        return stream.kind
+    if drive.synthetic is None:
+        return None
+    return "lidar" if name == LIDAR and (stream is None or stream.camera is None) else "camera"
 
 
 def check_references(scenario: Scenario) -> Iterator[tuple[Location, str]]:
@@ -46,6 +58,7 @@ def check_references(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     yield from _tasks(scenario)
     yield from _paths(scenario)
     yield from _budgets(scenario)
+    yield from _accuracy(scenario)
     yield from policy_problems(scenario)
 
 
@@ -62,15 +75,26 @@ def _drive(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     for name, stream in drive.streams.items():
         at = ("drive", "streams", name)
         if drive.synthetic is not None:
-            if stream is not None and stream.file is not None:
-                yield (*at, "file"), "is for a recording; a synthetic stream has a `camera`"
-            if len(drive.streams) > 1 and camera_of(name, stream) is None:
-                yield at, f"needs a `camera`, one of {', '.join(CAMERAS)}"
+            for key in ("file", "topic"):
+                if stream is not None and getattr(stream, key) is not None:
+                    yield (*at, key), "is for a recording; a synthetic stream has a `camera`"
+            if kind_of(drive, name) == "lidar":
+                if stream is not None and stream.camera is not None:
+                    yield (*at, "camera"), "is for cameras, and the stream is a LiDAR"
+            elif len(drive.streams) > 1 and camera_of(name, stream) is None:
+                yield at, f"needs a `camera`, one of {', '.join(CAMERAS)}, or `kind: lidar`"
         else:
             if stream is not None and stream.camera is not None:
                 yield (*at, "camera"), "is for the synthetic drive; a recording has a `file`"
-            if len(drive.streams) > 1 and (stream is None or stream.file is None):
-                yield at, "needs a `file` below `drive.path`: a video or a folder of pictures"
+            told = stream is not None and (stream.file or stream.topic or stream.kind)
+            if len(drive.streams) > 1 and not told:
+                yield (
+                    at,
+                    (
+                        "needs a `file` below `drive.path`, a video or a folder of pictures; or a "
+                        "`topic` or `kind`, where one recording holds several streams"
+                    ),
+                )
     if drive.synthetic is not None:
         for name, stream in drive.streams.items():
             if stream is None or stream.period is None:
@@ -114,6 +138,9 @@ def _tasks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         at = ("tasks", name)
         if task.input.stream not in streams:
             yield (*at, "input", "stream"), _unknown(task.input.stream, "stream", streams)
+        yield from _input(scenario, task, at)
+        if name in STAGES:
+            yield at, f"{name!r} is the name of a built-in stage; call the task otherwise"
         hedged = scenario.policy.hedge.covers.startswith("variant:")
         if len(task.variants) > 1 and not hedged:
             yield (
@@ -126,8 +153,28 @@ def _tasks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
                     (*at, "route"),
                     (_unknown(route, "route", _ROUTES) + " (or split@NODE to pin a cut)"),
                 )
-        if not any(name in path.tasks for path in scenario.paths.values()):
+        if name in scenario.forecasters and set(task.routes) - {"auto", "edge"}:
+            reason = "stands behind `track` and runs where the tracks are, in the car: auto or edge"
+            yield (*at, "route"), reason
+        if not any(name in (*p.tasks, p.forecaster) for p in scenario.paths.values()):
             yield at, "no path goes through this task"
+
+
+def _input(scenario: Scenario, task: Task, at: Location) -> Iterator[tuple[Location, str]]:
+    """Pictures and sweeps are made ready by keys of their own."""
+    given = task.input.model_fields_set
+    of_pictures = [key for key in ("size", "color", "fit", "pad", "scale") if key in given]
+    kind = kind_of(scenario.drive, task.input.stream)
+    if task.input.pillars is not None:
+        for key in of_pictures:
+            yield (*at, "input", key), "is for pictures, and `pillars` for a LiDAR; name one"
+        if kind == "camera":
+            yield (*at, "input", "pillars"), f"is for a LiDAR; {task.input.stream!r} is a camera"
+    elif kind == "lidar":
+        for key in of_pictures:
+            yield (*at, "input", key), f"is for pictures; {task.input.stream!r} is a LiDAR"
+    if kind == "lidar" and set(task.routes) == {"encoded"}:
+        yield (*at, "route"), "encoded is for pictures: a LiDAR's tensors go raw, or from a cut"
 
 
 def _paths(scenario: Scenario) -> Iterator[tuple[Location, str]]:
@@ -146,7 +193,7 @@ def _through(scenario: Scenario, path: PathModel, at: Location) -> Iterator[tupl
     for stream in path.streams:
         if stream not in scenario.drive.streams:
             yield (*at, "from"), _unknown(stream, "stream", scenario.drive.streams)
-    for task in path.tasks:
+    for task in (*path.tasks, *([path.forecaster] if path.forecaster else [])):
         if task not in scenario.tasks:
             yield (*at, "through"), _unknown(task, "task", scenario.tasks)
         elif scenario.tasks[task].input.stream not in path.streams:
@@ -154,13 +201,9 @@ def _through(scenario: Scenario, path: PathModel, at: Location) -> Iterator[tupl
                 (*at, "from"),
                 (f"task {task!r} reads stream {scenario.tasks[task].input.stream!r}"),
             )
+    yield from _stages(path, at)
     if not path.fused:
-        if len(path.through) > 1:
-            reason = "a path from one stream goes through one task; name sensors with `anchor`"
-            yield (*at, "through"), reason
         return
-    if path.through[-1] != FUSE or len(path.tasks) != len(path.through) - 1:
-        yield (*at, "through"), f"names a task per sensor and ends with {FUSE!r}"
     if len(set(path.streams)) < len(path.streams):
         yield (*at, "from"), "names a stream twice"
     for stream in path.streams:
@@ -172,6 +215,25 @@ def _through(scenario: Scenario, path: PathModel, at: Location) -> Iterator[tupl
         if len(readers) != 1 and stream in scenario.drive.streams:
             found = ", ".join(readers) or "none"
             yield (*at, "through"), f"needs one task that reads {stream!r}; there is {found}"
+
+
+def _stages(path: PathModel, at: Location) -> Iterator[tuple[Location, str]]:
+    """Tasks come first, then built-in stages in their order."""
+    stages = tuple(name for name in path.through if name in STAGES)
+    wanted = tuple(name for name in STAGES if name in stages)
+    last = () if path.forecaster is None else (path.forecaster,)
+    if tuple(path.through) != (*path.tasks, *wanted, *last):
+        reason = f"names tasks first, then {FUSE!r}, then {TRACK!r}, then a task that forecasts"
+        yield (*at, "through"), reason
+    if path.fused and FUSE not in stages:
+        reason = f"names a task per sensor and ends with {FUSE!r}, or with {TRACK!r} after it"
+        yield (*at, "through"), reason
+    if not path.fused:
+        if len(path.tasks) != 1:
+            reason = "a path from one stream goes through one task; name sensors with `anchor`"
+            yield (*at, "through"), reason
+        if FUSE in stages:
+            yield (*at, "through"), f"{FUSE!r} joins several sensors; name them with `anchor`"
 
 
 def _rules(path: PathModel, at: Location) -> Iterator[tuple[Location, str]]:
@@ -194,3 +256,19 @@ def _budgets(scenario: Scenario) -> Iterator[tuple[Location, str]]:
                 yield ("budgets", name, span), _unknown(span, "span", SPANS)
             elif budget_ns == 0:
                 yield ("budgets", name, span), "must be above zero"
+
+
+def _accuracy(scenario: Scenario) -> Iterator[tuple[Location, str]]:
+    gated = scenario.gates.accuracy
+    for at, names in ((("scoring",), scenario.scoring), (("gates", "accuracy"), gated)):
+        for name in names:
+            if name not in scenario.tasks:
+                yield (*at, name), _unknown(name, "task", scenario.tasks)
+    if gated and scenario.run.sizes == "modelled":
+        yield ("gates", "accuracy"), "needs results, and `run.sizes: modelled` computes none"
+    if gated and scenario.run.full_speed:
+        for name, asked in gated.items():
+            for metric in asked:
+                if metric.startswith("streaming"):
+                    reason = "means nothing with `run.rate: max`: no instant is the drive's"
+                    yield ("gates", "accuracy", name, metric), reason

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from pipeline.tasks.outputs.protocol import Boxes
+from pipeline.tasks.outputs.protocol import Boxes, MaskSet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from pipeline.tasks.outputs.protocol import MaskSet, Result
+    from pipeline.tasks.outputs.protocol import Result
 
     _Tab = tuple[int, int, int, int]  # left, top, right, bottom in pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """A box to be drawn.
+
+    Attributes:
+        corners: Left, top, right, bottom, pixels.
+        text: What stands on its tab; empty for no tab.
+        color: Blue, green, red.
+    """
+
+    corners: _Tab
+    text: str
+    color: tuple[int, int, int]
+
 
 PALETTE = (
     (0, 158, 230),
@@ -42,7 +59,7 @@ def annotate(
 ) -> NDArray[np.uint8]:
     """Draw results and a caption band on a copy of a picture.
 
-    Masks lie below boxes, whatever the order of `results`.
+    Masks lie below boxes, whatever the order of `results`; what lies in space is not drawn.
 
     Args:
         image: Shape (height, width, 3), uint8, channels blue, green, red.
@@ -54,22 +71,41 @@ def annotate(
         A new picture of the same shape.
     """
     canvas = image.copy()
-    factor = max(0.5, image.shape[0] / _REFERENCE_HEIGHT)
     number = 0
     for result in results:
-        if not isinstance(result, Boxes):
-            number = _draw_masks(canvas, result, number)
+        if isinstance(result, MaskSet):
+            number = draw_masks(canvas, result.masks, number)
     for result in results:
         if isinstance(result, Boxes):
-            _draw_boxes(canvas, result, factor)
-    _draw_band(canvas, captions, factor)
+            rows = zip(result.xyxy, result.scores, result.classes, strict=True)
+            outlines = [
+                outline(xyxy, f"{result.names[kind]} {score:.2f}", PALETTE[kind % len(PALETTE)])
+                for xyxy, score, kind in rows
+            ]
+            draw_outlines(canvas, outlines)
+    draw_band(canvas, captions)
     return canvas
 
 
-def _draw_masks(canvas: NDArray[np.uint8], result: MaskSet, number: int) -> int:
-    """Tint the masks' areas; returns the number of masks drawn so far, which picks the colour."""
+def outline(xyxy: Iterable[float], text: str, color: tuple[int, int, int]) -> Outline:
+    """A box at whole pixels."""
+    left, top, right, bottom = (round(float(value)) for value in xyxy)
+    return Outline(corners=(left, top, right, bottom), text=text, color=color)
+
+
+def draw_masks(canvas: NDArray[np.uint8], masks: NDArray[np.bool_], number: int = 0) -> int:
+    """Tint the masks' areas, shape (masks, height, width), stretched over the picture.
+
+    Args:
+        canvas: Drawn on.
+        masks: One behind the other, each in a colour of its own.
+        number: Of masks drawn so far, which picks the colour.
+
+    Returns:
+        The number of masks drawn now.
+    """
     height, width = canvas.shape[:2]
-    for mask in result.masks:
+    for mask in masks:
         area = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
         color = np.full_like(canvas, _MASK_PALETTE[number % len(_MASK_PALETTE)])
         tinted = cv2.addWeighted(canvas, 1 - _OPACITY, color, _OPACITY, 0)
@@ -78,19 +114,22 @@ def _draw_masks(canvas: NDArray[np.uint8], result: MaskSet, number: int) -> int:
     return number
 
 
-def _draw_boxes(canvas: NDArray[np.uint8], result: Boxes, factor: float) -> None:
+def draw_outlines(canvas: NDArray[np.uint8], outlines: Sequence[Outline]) -> None:
+    """Draw boxes with their tabs, the first on top."""
+    factor = _factor(canvas)
     thick = max(1, round(2 * factor))
-    rows = [
-        (tuple(round(float(value)) for value in xyxy), float(score), int(kind))
-        for xyxy, score, kind in zip(result.xyxy, result.scores, result.classes, strict=True)
-    ]
-    for (left, top, right, bottom), _, kind in reversed(rows):  # the surest on top
-        color = PALETTE[kind % len(PALETTE)]
-        cv2.rectangle(canvas, (left, top), (right, bottom), color, thick, cv2.LINE_AA)
+    for one in reversed(outlines):
+        left, top, right, bottom = one.corners
+        cv2.rectangle(canvas, (left, top), (right, bottom), one.color, thick, cv2.LINE_AA)
     tabs: list[_Tab] = []
-    for (left, top, _, bottom), score, kind in rows:
-        label = f"{result.names[kind]} {score:.2f}"
-        _draw_label(canvas, label, (left, top, bottom), PALETTE[kind % len(PALETTE)], factor, tabs)
+    for one in outlines:
+        left, top, _, bottom = one.corners
+        if one.text:
+            _draw_label(canvas, one.text, (left, top, bottom), one.color, factor, tabs)
+
+
+def _factor(canvas: NDArray[np.uint8]) -> float:
+    return max(0.5, float(canvas.shape[0] / _REFERENCE_HEIGHT))
 
 
 def _draw_label(
@@ -123,9 +162,11 @@ def _meet(one: _Tab, other: _Tab) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _draw_band(canvas: NDArray[np.uint8], captions: Sequence[str], factor: float) -> None:
+def draw_band(canvas: NDArray[np.uint8], captions: Sequence[str]) -> None:
+    """Write lines of text on a dark band at the top; none where there are no lines."""
     if not captions:
         return
+    factor = _factor(canvas)
     scale, thick = 0.55 * factor, max(1, round(factor))
     (_, high), under = cv2.getTextSize("Ag", _FONT, scale, thick)
     margin = max(3, round(6 * factor))

@@ -87,6 +87,44 @@ class Geometry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """Where a network's grid lies on the ground, in the ego frame (x forward, y left), metres.
+
+    Attributes:
+        x_m: Least x of the grid.
+        y_m: Least y of the grid.
+        cell_m: Side of a cell of the input.
+        rows: Cells along x; row 0 lies at `x_m`.
+        columns: Cells along y; column 0 lies at `y_m`.
+    """
+
+    x_m: float
+    y_m: float
+    cell_m: float
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TrackWindow:
+    """Whose rows a forecaster's input and output hold.
+
+    Attributes:
+        tracks: Numbers of the tracks of the first rows; shape (n,), int64.
+        places_m: Their newest places, x and y, newest ego frame, metres; shape (n, 2), float32.
+        step_ns: Time between two places that the network gives, ns.
+        rows: Rows of input and output; those beyond `tracks` are empty.
+        futures: Places that it gives of each.
+    """
+
+    tracks: NDArray[np.int64]
+    places_m: NDArray[np.float32]
+    step_ns: int
+    rows: int
+    futures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedFrame:
     """A picture made to fit a network's input; what a whole frame's route sends.
 

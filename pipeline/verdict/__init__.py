@@ -12,11 +12,19 @@ from pipeline.verdict.judging import (
     judge,
     worst,
 )
-from pipeline.verdict.rules import Conditions, PathCounts, PathRule, Verdict, WeaklyHard
+from pipeline.verdict.rules import (
+    AccuracyRule,
+    Conditions,
+    PathCounts,
+    PathRule,
+    Verdict,
+    WeaklyHard,
+)
 from pipeline.verdict.shapes import PathDocument, ResultDocument
 from pipeline.verdict.statistics import Percentile, frames_needed, miss_rate_upper, percentile
 from pipeline.verdict.summary import (
     Table,
+    accuracy_lines,
     budget_lines,
     freshness_line,
     gate_lines,
@@ -28,6 +36,7 @@ from pipeline.verdict.summary import (
 )
 
 __all__ = [
+    "AccuracyRule",
     "Conditions",
     "DeviceFacts",
     "Gate",
@@ -43,6 +52,7 @@ __all__ = [
     "Table",
     "Verdict",
     "WeaklyHard",
+    "accuracy_lines",
     "budget_lines",
     "build_document",
     "exit_code",

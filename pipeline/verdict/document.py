@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import LedgerError
 from pipeline.verdict.figures import PathFigures, count_paths
-from pipeline.verdict.judging import judge
+from pipeline.verdict.judging import judge, with_accuracy
 from pipeline.verdict.paths import path_document
 from pipeline.verdict.shapes import SCHEMA
 
@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.ledger import Ledger
+    from pipeline.values import Plain
     from pipeline.verdict.facts import RunFacts
     from pipeline.verdict.gates import Gate
     from pipeline.verdict.judging import Inconclusive, Judgement
-    from pipeline.verdict.rules import Conditions, PathCounts, PathRule, Verdict
+    from pipeline.verdict.rules import (
+        AccuracyRule,
+        Conditions,
+        PathCounts,
+        PathRule,
+        Verdict,
+    )
     from pipeline.verdict.shapes import GateDocument, InconclusiveDocument, ResultDocument
 
 
@@ -32,6 +39,9 @@ def build_document(ledger: Ledger, rules: Sequence[PathRule], facts: RunFacts) -
         LedgerError: The ledger has rows of a path that no rule is for.
     """
     paths, counts, judgement = _judged(ledger, rules, facts.conditions)
+    judgement = with_accuracy(
+        judgement, [(rule, _figure(facts, rule)) for rule in facts.accuracy_rules]
+    )
     return {
         "schema": SCHEMA,
         "scenario": facts.scenario,
@@ -46,9 +56,13 @@ def build_document(ledger: Ledger, rules: Sequence[PathRule], facts: RunFacts) -
             path_document(ledger, facts, rule, paths[rule.name], counts[rule.name], judged)
             for rule, judged in zip(rules, judgement.paths, strict=True)
         ],
-        "gates": [_gate(gate) for judged in judgement.paths for gate in judged.gates],
+        "gates": [
+            _gate(gate)
+            for gates in (*(path.gates for path in judgement.paths), judgement.accuracy)
+            for gate in gates
+        ],
         "accuracy": {
-            task: {name: _number(value) for name, value in scores.items()}
+            task: {name: _finite(value) for name, value in scores.items()}
             for task, scores in facts.accuracy.items()
         },
         "devices": [
@@ -110,5 +124,23 @@ def _gate(gate: Gate) -> GateDocument:
     }
 
 
-def _number(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _figure(facts: RunFacts, rule: AccuracyRule) -> float | None:
+    """The figure that a gate is on; None where there is none."""
+    match facts.accuracy.get(rule.task, {}).get(rule.figure):
+        case int() | float() as value if math.isfinite(value):
+            return float(value)
+        case _:
+            return None
+
+
+def _finite(value: Plain) -> Plain:
+    """JSON data with null in place of what is no number."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case dict():
+            return {name: _finite(inner) for name, inner in value.items()}
+        case list():
+            return [_finite(inner) for inner in value]
+        case _:
+            return value

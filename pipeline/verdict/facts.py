@@ -10,7 +10,8 @@ from pipeline.verdict.rules import Conditions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.verdict.rules import Verdict
+    from pipeline.values import Plain
+    from pipeline.verdict.rules import AccuracyRule, Verdict
     from pipeline.verdict.shapes import Bias
 
 
@@ -52,6 +53,7 @@ class RunFacts:
         conditions: How the run went.
         verdict_at_bias: Verdict of each path at low, zero and high bias; None in a live run.
         accuracy: Scores by task; empty where nothing was scored.
+        accuracy_rules: Gates on them.
         images: What the evidence keeps of pictures.
     """
 
@@ -64,5 +66,6 @@ class RunFacts:
     not_selected: Mapping[str, int] = field(default_factory=dict)
     conditions: Conditions = field(default_factory=Conditions)
     verdict_at_bias: Mapping[str, Mapping[Bias, Verdict]] | None = None
-    accuracy: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    accuracy: Mapping[str, Mapping[str, Plain]] = field(default_factory=dict)
+    accuracy_rules: Sequence[AccuracyRule] = ()
     images: str = "none"

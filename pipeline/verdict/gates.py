@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.verdict.statistics import frames_needed, miss_rate_upper
 
 if TYPE_CHECKING:
-    from pipeline.verdict.rules import PathCounts, PathRule, Verdict
+    from pipeline.verdict.rules import AccuracyRule, PathCounts, PathRule, Verdict
 
-GateName = Literal["max_miss", "max_age", "weakly_hard", "consecutive"]
-Unit = Literal["share", "ms", "frames"]
+GateName = Literal["max_miss", "max_age", "weakly_hard", "consecutive", "accuracy"]
+Unit = Literal["share", "ms", "frames", "score"]
 
 _NS_PER_MS = 1_000_000
 
@@ -22,12 +22,12 @@ class Gate:
 
     Attributes:
         name: Name of the gate, that of its key in the scenario.
-        path: Name of the path.
+        path: Name of the path; of a gate on accuracy the task's, a dot and the figure's.
         unit: Unit of limit, value and margin.
-        limit: What is allowed.
+        limit: What is allowed; of a gate on accuracy the least, else the most.
         value: What was seen; None where nothing was.
-        margin: Distance to the limit, negative above it: that of the upper bound where the gate has
-            a confidence, of the value itself otherwise; None without value.
+        margin: Distance to the limit, negative beyond it: that of the upper bound where the gate
+            has a confidence, of the value itself otherwise; None without value.
         confidence: Confidence of the bound; None for a gate that judges what was seen and claims
             nothing beyond.
         window: Frames in a row that the limit is for; None where it is for all.
@@ -104,6 +104,23 @@ def judge_path(rule: PathRule, counts: PathCounts) -> tuple[Gate, ...]:
     if rule.consecutive is not None:
         gates.append(_streak_gate(rule, rule.consecutive, counts))
     return tuple(gates)
+
+
+def judge_accuracy(rule: AccuracyRule, value: float | None) -> Gate:
+    """Judge a task's accuracy; inconclusive where it was not scored."""
+    verdict: Verdict = "inconclusive"
+    if value is not None:
+        verdict = "pass" if value >= rule.minimum else "fail"
+    return Gate(
+        name="accuracy",
+        path=rule.name,
+        unit="score",
+        limit=rule.minimum,
+        value=value,
+        margin=None if value is None else value - rule.minimum,
+        confidence=None,
+        verdict=verdict,
+    )
 
 
 def _age_gate(rule: PathRule, max_age_ns: int, counts: PathCounts) -> Gate:

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pipeline.verdict.gates import gate_shortage, judge_path, shortage
+from pipeline.verdict.gates import gate_shortage, judge_accuracy, judge_path, shortage
 from pipeline.verdict.statistics import miss_rate_upper, nearest_rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.verdict.gates import Gate
-    from pipeline.verdict.rules import Conditions, PathCounts, PathRule, Verdict
+    from pipeline.verdict.rules import (
+        AccuracyRule,
+        Conditions,
+        PathCounts,
+        PathRule,
+        Verdict,
+    )
 
 Reason = Literal[
     "too-few-frames",
@@ -25,6 +31,7 @@ Reason = Literal[
     "evidence-incomplete",
     "interrupted",
     "full-speed",
+    "not-scored",
 ]
 
 OVERRUN_SHARE = 0.01  # of a path's frames; above it the run is inconclusive
@@ -80,11 +87,13 @@ class Judgement:
         verdict: Of the whole run.
         inconclusive: Every reason for which something could not be judged.
         paths: One per rule, in the rules' order.
+        accuracy: Gates on the accuracy of tasks.
     """
 
     verdict: Verdict
     inconclusive: tuple[Inconclusive, ...]
     paths: tuple[PathJudgement, ...]
+    accuracy: tuple[Gate, ...] = ()
 
 
 def exit_code(verdict: Verdict) -> int:
@@ -147,6 +156,34 @@ def judge(
         verdict="inconclusive" if of_run else worst(path.verdict for path in paths),
         inconclusive=tuple(reasons),
         paths=tuple(paths),
+    )
+
+
+def with_accuracy(
+    judgement: Judgement, asked: Sequence[tuple[AccuracyRule, float | None]]
+) -> Judgement:
+    """Judge the accuracy of tasks as well.
+
+    A figure that there is not leaves its gate inconclusive, and so does a doubt about the whole
+    run: such a run's results are not those of what is tested.
+
+    Args:
+        judgement: Of the paths.
+        asked: Each gate with the figure it is on, None where it was not scored.
+    """
+    doubted = any(reason.path is None for reason in judgement.inconclusive)
+    gates = [judge_accuracy(rule, value) for rule, value in asked]
+    missing = [
+        Inconclusive(path=gate.path, reason="not-scored") for gate in gates if gate.value is None
+    ]
+    if doubted:
+        gates = [replace(gate, verdict="inconclusive") for gate in gates]
+    verdict = worst([judgement.verdict, *(gate.verdict for gate in gates)])
+    return replace(
+        judgement,
+        verdict="inconclusive" if doubted else verdict,
+        inconclusive=(*judgement.inconclusive, *missing),
+        accuracy=tuple(gates),
     )
 
 

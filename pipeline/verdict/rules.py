@@ -58,6 +58,26 @@ class PathRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccuracyRule:
+    """How accurate a task's results have to be.
+
+    Attributes:
+        task: Name of the task.
+        figure: Name of the figure, a key of `accuracy.<task>`.
+        minimum: The least, 0 to 1.
+    """
+
+    task: str
+    figure: str
+    minimum: float
+
+    @property
+    def name(self) -> str:
+        """As a gate names it."""
+        return f"{self.task}.{self.figure}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PathCounts:
     """What a path's rows add up to.
 

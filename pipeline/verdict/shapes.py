@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     from pipeline.ledger.fates import Fate
+    from pipeline.values import Plain
     from pipeline.verdict.gates import GateName, Unit
     from pipeline.verdict.judging import Reason
     from pipeline.verdict.rules import Verdict
@@ -163,7 +164,7 @@ class ResultDocument(TypedDict):
     ledger: LedgerDocument
     paths: list[PathDocument]
     gates: list[GateDocument]
-    accuracy: dict[str, dict[str, float | None]]
+    accuracy: dict[str, dict[str, Plain]]
     devices: list[DeviceDocument]
     hosts: dict[str, str]
     evidence: EvidenceDocument

@@ -9,6 +9,9 @@ from pipeline.ledger import FATES
 from pipeline.verdict.statistics import percent_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.values import Plain
     from pipeline.verdict.shapes import GateDocument, PathDocument, ResultDocument
 
 _TITLES = {"p50_ms": "p50", "p90_ms": "p90", "p99_ms": "p99", "p999_ms": "p99.9", "max_ms": "max"}
@@ -97,6 +100,8 @@ def _gate(gate: GateDocument) -> str:
     value, limit, worst = gate["value"], gate["limit"], gate["worst"]
     seen = "n/a" if value is None else f"{value:.4g}"
     match gate["name"]:
+        case "accuracy":
+            text = f"{seen} (gate at least {limit:g})"
         case "max_age":
             text = f"age at the consumer up to {seen} ms (gate {limit:g} ms)"
         case "weakly_hard":
@@ -107,6 +112,37 @@ def _gate(gate: GateDocument) -> str:
         first, last = worst
         text += f", frame {first}" if first == last else f", frames {first} to {last}"
     return f"{gate['path']}: {text}  {gate['verdict'].upper()}"
+
+
+_SHOWN = (
+    ("map", "mAP"),
+    ("miou", "mIoU"),
+    ("ade_m", "ADE (m)"),
+    ("streaming_map", "streaming"),
+    ("streaming_miou", "streaming"),
+    ("streaming_forecast_map", "with forecast"),
+    ("edge_map", "edge"),
+    ("cloud_map", "cloud"),
+    ("edge_miou", "edge"),
+    ("cloud_miou", "cloud"),
+    ("idf1", "IDF1"),
+    ("mean_lag_frames", "lag (frames)"),
+    ("coverage", "coverage"),
+)
+
+
+def accuracy_lines(accuracy: Mapping[str, Mapping[str, Plain]]) -> list[str]:
+    """The main figures of each task that was scored, those that there are."""
+    lines: list[str] = []
+    for task, scores in accuracy.items():
+        shown = ((title, scores.get(key)) for key, title in _SHOWN)
+        parts = [f"{title} {value:.3f}" for title, value in shown if isinstance(value, float)]
+        against = scores.get("against")
+        lines.append(
+            f"{task}: {' · '.join(parts) or 'nothing to score'} "
+            f"({scores.get('labelled')} frames against {against})"
+        )
+    return lines
 
 
 def freshness_line(path: PathDocument) -> str:

@@ -25,8 +25,15 @@ def check_size(path: Path, width: int, height: int) -> None:
     Raises:
         RecordingCorruptError: A side is below 1, or width times height is above `MAX_PIXELS`.
     """
+    fault = size_fault(width, height)
+    if fault is not None:
+        raise RecordingCorruptError(path, fault)
+
+
+def size_fault(width: int, height: int) -> str | None:
+    """Return what is wrong with a picture size that no camera has; None if nothing is."""
     if width < 1 or height < 1:
-        raise RecordingCorruptError(path, f"its header claims {width}x{height} pixels")
+        return f"its header claims {width}x{height} pixels"
     if width * height > MAX_PIXELS:
-        reason = f"its header claims {width}x{height} pixels, above the limit of {MAX_PIXELS}"
-        raise RecordingCorruptError(path, reason)
+        return f"its header claims {width}x{height} pixels, above the limit of {MAX_PIXELS}"
+    return None

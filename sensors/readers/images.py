@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from sensors.errors import RecordingCorruptError, RecordingNotFoundError
 from sensors.frames import CameraFrame, Stream
-from sensors.readers._limits import check_size
+from sensors.readers._pictures import file_bytes, file_picture, picture_size
 from sensors.readers._single import SingleStreamReader, in_window
 from sensors.readers._stamps import read_stamps
-from sensors.readers._stills import still_size
 from sensors.readers.errors import PeriodUnknownError
 from sensors.readers.formats import ReaderFormat
 
@@ -21,11 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
 _SUFFIXES = (".png", ".jpg", ".jpeg")
 _STAMPS_FILE = "timestamps.txt"
-_MAX_FILE_BYTES = 256 * 1024 * 1024  # above MAX_PIXELS of plain 8-bit colour, stored uncompressed
 _DIGITS = re.compile(r"([0-9]+)")
 
 
@@ -74,7 +67,7 @@ class ImagesReader(SingleStreamReader):
         if not self._files:
             raise RecordingCorruptError(self._path, "it holds no image")
         self._stamps = self._find_stamps()
-        width, height = _header_size(self._files[0], _bytes_of(self._files[0]))
+        width, height = picture_size(self._files[0], file_bytes(self._files[0]))
         return Stream(
             name=self._name,
             kind="camera",
@@ -111,44 +104,8 @@ class ImagesReader(SingleStreamReader):
                 index=index,
                 stamp_ns=stamp_ns,
                 scheduled_ns=scheduled_ns,
-                image=_decode(file, width=stream.width, height=stream.height),
+                image=file_picture(file, width=stream.width, height=stream.height),
             )
-
-
-def _decode(file: Path, *, width: int, height: int) -> NDArray[np.uint8]:
-    """Return the picture, shape (height, width, 3), uint8, blue, green, red."""
-    data = _bytes_of(file)
-    size = _header_size(file, data)
-    if size != (width, height):
-        reason = f"it has {size[0]}x{size[1]} pixels, the first image {width}x{height}"
-        raise RecordingCorruptError(file, reason)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    image: object
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise RecordingCorruptError(file, "it cannot be decoded") from error
-    if not isinstance(image, np.ndarray) or image.shape != (height, width, 3):
-        raise RecordingCorruptError(file, "it cannot be decoded")
-    return image.astype(np.uint8, copy=False)
-
-
-def _bytes_of(file: Path) -> bytes:
-    try:
-        if file.stat().st_size > _MAX_FILE_BYTES:
-            raise RecordingCorruptError(file, f"it has more than {_MAX_FILE_BYTES} bytes")
-        return file.read_bytes()
-    except FileNotFoundError as error:
-        raise RecordingCorruptError(file, "it went away while being read") from error
-
-
-def _header_size(file: Path, data: bytes) -> tuple[int, int]:
-    try:
-        width, height = still_size(data)
-    except ValueError as error:
-        raise RecordingCorruptError(file, str(error)) from error
-    check_size(file, width, height)
-    return width, height
 
 
 def _images_in(folder: Path) -> Iterator[Path]:
@@ -170,6 +127,6 @@ def _accepts(path: Path) -> bool:
 
 
 open_images = ReaderFormat(
-    summary=f"folders of {', '.join(_SUFFIXES)}", accepts=_accepts, make=ImagesReader
+    summary=f"folders of {', '.join(_SUFFIXES)}", accepts=_accepts, make=ImagesReader, general=True
 )
 """Entry point: `open_images(path, *, stream, period_ns=None)` returns a closed `ImagesReader`."""

@@ -12,6 +12,7 @@ from sensors.readers.formats import ReaderFormat
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sensors.frames import StreamKind
     from sensors.readers.protocol import DriveReader
 
 GROUP = "splitway.readers"
@@ -24,7 +25,8 @@ def reader_formats() -> dict[str, ReaderFormat]:
     """Return the installed formats by name, in the order in which they are asked.
 
     Readers of other distributions come first, so that a plug-in can take over a kind of file
-    from a built-in reader; within that, the order is by name.
+    from a built-in reader; within that, formats that are general come last, and the order is by
+    name.
 
     Raises:
         BrokenReaderError: A plug-in cannot be imported, is no `ReaderFormat`, or two plug-ins
@@ -33,24 +35,40 @@ def reader_formats() -> dict[str, ReaderFormat]:
     found = sorted(entry_points(group=GROUP), key=lambda entry: (_is_own(entry), entry.name))
     formats: dict[str, ReaderFormat] = {}
     origins: dict[str, str] = {}
+    own: dict[str, bool] = {}
     for entry in found:
         if entry.name in origins:
             reason = f"the name is already taken by {origins[entry.name]}"
             raise BrokenReaderError(entry.name, _origin(entry), reason)
         formats[entry.name] = _load(entry)
-        origins[entry.name] = _origin(entry)
-    return formats
+        origins[entry.name], own[entry.name] = _origin(entry), _is_own(entry)
+    asked = sorted(formats, key=lambda name: (own[name], formats[name].general, name))
+    return {name: formats[name] for name in asked}
 
 
-def open_drive(path: Path, *, stream: str, period_ns: int | None = None) -> DriveReader:
-    """Return the reader of a recording, still closed; enter it to open the recording.
+def open_drive(
+    path: Path,
+    *,
+    stream: str,
+    period_ns: int | None = None,
+    topic: str | None = None,
+    kind: StreamKind | None = None,
+) -> DriveReader:
+    """Return the reader of one stream of a recording, still closed; enter it to open it.
+
+    Where a recording holds several streams, the reader takes the named topic; without one the
+    stream that was recorded under the name `stream`, else the only one of its kind. Anything else
+    is a `TopicError` on opening, which lists the topics.
 
     Args:
         path: A file or a folder.
-        stream: Name that the recording's frames shall carry, where it has no names of its own.
+        stream: Name that the stream's frames shall carry.
         period_ns: Declared nominal period in ns, above 0; None takes the recording's own.
+        topic: Which of the recording's streams, by the name it has there; None chooses.
+        kind: What the stream shall be, for that choice; None is a camera.
 
     Raises:
+        TopicError: The recording has no topics, and one is named.
         RecordingNotFoundError: Nothing is there.
         RecordingFormatError: No installed reader accepts it.
         BrokenReaderError: An installed reader plug-in cannot be used.
@@ -60,7 +78,7 @@ def open_drive(path: Path, *, stream: str, period_ns: int | None = None) -> Driv
     formats = reader_formats()
     for name, known in formats.items():
         if _accepts(name, known, path):
-            return known(path, stream=stream, period_ns=period_ns)
+            return known(path, stream=stream, period_ns=period_ns, topic=topic, kind=kind)
     raise RecordingFormatError(path, [f"{name} ({f.summary})" for name, f in formats.items()])
 
 

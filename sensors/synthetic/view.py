@@ -1,62 +1,30 @@
-"""Where a camera of the own vehicle looks: turning the world before it is painted."""
+"""The cameras of the own vehicle: where they sit, how they project, where they look from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import pi
+import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from sensors.calibration import Calibration, Intrinsics, Mounting
 from sensors.errors import SensorError
 
 if TYPE_CHECKING:
-    from sensors.synthetic.camera import Point
-    from sensors.synthetic.world import Thing, Vehicle
+    from numpy.typing import NDArray
 
+    from sensors.synthetic.moment import EgoState
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """A direction of looking, from the place of the front camera.
-
-    Attributes:
-        number: Keys what is drawn for this camera alone, such as its sky; 0 for the front.
-        yaw_rad: Direction against x, counter-clockwise.
-        cosine: Of `yaw_rad`, exactly.
-        sine: Of `yaw_rad`, exactly.
-    """
-
-    number: int
-    yaw_rad: float
-    cosine: float
-    sine: float
-
-    @property
-    def ahead(self) -> bool:
-        """Whether it looks along x, so that nothing has to be turned."""
-        return self.number == 0
-
-    def point(self, point: Point) -> Point:
-        """Return a point of the own vehicle's frame in the camera's: x forward, y left, z up."""
-        x, y, z = point
-        return (self.cosine * x + self.sine * y, self.cosine * y - self.sine * x, z)
-
-    def vehicle(self, vehicle: Vehicle) -> Vehicle:
-        """Return a vehicle in the camera's frame."""
-        x_m, y_m, _ = self.point((vehicle.x_m, vehicle.y_m, vehicle.z_m))
-        return replace(vehicle, x_m=x_m, y_m=y_m, yaw_rad=vehicle.yaw_rad - self.yaw_rad)
-
-    def thing(self, thing: Thing) -> Thing:
-        """Return a thing in the camera's frame."""
-        x_m, y_m, _ = self.point((thing.x_m, thing.y_m, thing.z_m))
-        return replace(thing, x_m=x_m, y_m=y_m, yaw_rad=thing.yaw_rad - self.yaw_rad)
-
-
-VIEWS = {
-    "front": View(number=0, yaw_rad=0.0, cosine=1.0, sine=0.0),
-    "left": View(number=1, yaw_rad=pi / 2, cosine=0.0, sine=1.0),
-    "right": View(number=2, yaw_rad=-pi / 2, cosine=0.0, sine=-1.0),
-    "rear": View(number=3, yaw_rad=pi, cosine=-1.0, sine=0.0),
+VIEWS: dict[str, Mounting] = {
+    "front": Mounting(x_m=0.6, y_m=0.0, z_m=1.4),
+    "left": Mounting(x_m=0.4, y_m=0.7, z_m=1.45, yaw_rad=math.pi / 2),
+    "right": Mounting(x_m=0.4, y_m=-0.7, z_m=1.45, yaw_rad=-math.pi / 2),
+    "rear": Mounting(x_m=-1.9, y_m=0.0, z_m=1.2, yaw_rad=math.pi),
 }
-"""Every camera of the own vehicle by name."""
+"""Every camera of the own vehicle by name: behind the windscreen, on the roof, over the boot."""
+
+# About 55 degrees across, with a little more ground than sky.
+_FOCAL_SHARE, _HORIZON_SHARE = 0.96, 0.46
 
 
 class CameraUnknownError(SensorError):
@@ -67,13 +35,73 @@ class CameraUnknownError(SensorError):
         self.camera = camera
 
 
-def view_named(camera: str) -> View:
-    """Return where a camera looks.
+def camera_of(camera: str, *, stream: str, width: int, height: int) -> Calibration:
+    """Return the calibration of a camera.
+
+    Args:
+        camera: A key of `VIEWS`.
+        stream: Name of the stream it is for.
+        width: Pixels across.
+        height: Pixels down.
 
     Raises:
-        CameraUnknownError: There is none of this name; the error lists them.
+        CameraUnknownError: There is no such camera; the error lists them.
     """
-    try:
-        return VIEWS[camera]
-    except KeyError:
-        raise CameraUnknownError(camera) from None
+    if camera not in VIEWS:
+        raise CameraUnknownError(camera)
+    return Calibration(
+        stream=stream,
+        mounting=VIEWS[camera],
+        intrinsics=Intrinsics(
+            width=width,
+            height=height,
+            focal_x_px=_FOCAL_SHARE * width,
+            focal_y_px=_FOCAL_SHARE * width,
+            centre_x_px=(width - 1) / 2,
+            centre_y_px=_HORIZON_SHARE * height,
+        ),
+    )
+
+
+def ego_rotation(ego: EgoState) -> NDArray[np.float64]:
+    """Matrix, shape (3, 3), that turns a vector of the ego frame into the world frame."""
+    return Mounting(
+        x_m=0.0,
+        y_m=0.0,
+        z_m=0.0,
+        yaw_rad=ego.yaw_rad,
+        pitch_rad=ego.pitch_rad,
+        roll_rad=ego.roll_rad,
+    ).rotation()
+
+
+class Lens:
+    """A camera at one instant: from the world into its picture.
+
+    Attributes:
+        camera: How it projects.
+        eye: Its place in the world, shape (3,), metres.
+        turn: Matrix, shape (3, 3), from world axes to camera axes (x right, y down, z forward).
+        yaw_rad: Direction it looks in, counter-clockwise from the world's x.
+    """
+
+    __slots__ = ("camera", "eye", "turn", "yaw_rad")
+
+    def __init__(self, calibration: Calibration, ego: EgoState) -> None:
+        """Put the camera where the own vehicle is; the calibration must have intrinsics."""
+        camera = calibration.intrinsics
+        assert camera is not None, "a camera has intrinsics"  # noqa: S101 - our invariant
+        mounting = calibration.mounting
+        to_world = ego_rotation(ego)
+        place = np.array([mounting.x_m, mounting.y_m, mounting.z_m])
+        origin = np.array([ego.x_m, ego.y_m, ego.z_m])
+        self.camera = camera
+        self.eye = origin + to_world @ place
+        axes = (to_world @ mounting.rotation()).T
+        self.turn: NDArray[np.float64] = np.stack([-axes[1], -axes[2], axes[0]])
+        self.yaw_rad = ego.yaw_rad + mounting.yaw_rad
+
+    def to_camera(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return points of the world in the camera frame; shape (n, 3), metres."""
+        seen: NDArray[np.float64] = (points - self.eye) @ self.turn.T
+        return seen

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bench import chain_driver, memory, overhead, run, split
+from bench import chain_driver, memory, overhead, run, scoring, split
 from bench.figure import Figure
 from bench.fitting import median, percentile, slope
 from bench.subject import demo
@@ -213,3 +213,11 @@ def test_the_machine_is_named_by_its_class() -> None:
 def test_every_module_imports(module: str) -> None:
     """None runs anything when it is imported."""
     importlib.import_module(f"bench.{module}")
+
+
+def test_scoring_is_compared_on_equal_figures() -> None:
+    """The rival's precision is ours, or nothing is compared."""
+    figure = scoring.measure(frames=20)
+    assert figure.name == "scoring"
+    assert figure.values["run_frames"] == 20
+    assert figure.ratio > 0

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from sensors.errors import RecordingCorruptError, RecordingNotFoundError
+from sensors.frames import CameraFrame
 from sensors.readers._limits import MAX_PIXELS
 from sensors.readers.errors import PeriodUnknownError
 from sensors.readers.images import open_images
@@ -61,7 +62,8 @@ def png_header(width: int, height: int) -> bytes:
 def test_numbers_in_names_sort_as_numbers(make_images: MakeImages) -> None:
     """2.png comes before 10.png."""
     with open_images(make_images(frames=12), stream="front", period_ns=PERIOD_NS) as drive:
-        levels = [int(frame.image[0, -1, 0]) for frame in drive.frames()]
+        frames = [frame for frame in drive.frames() if isinstance(frame, CameraFrame)]
+    levels = [int(frame.image[0, -1, 0]) for frame in frames]
     assert levels == [20 + 9 * number for number in range(12)]
 
 
@@ -188,6 +190,7 @@ def test_grey_images_become_three_channels(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "0.png"), np.full((8, 9), 40_000, np.uint16))
     with open_images(tmp_path, stream="front", period_ns=PERIOD_NS) as drive:
         (frame,) = drive.frames()
+    assert isinstance(frame, CameraFrame)
     assert frame.image.shape == (8, 9, 3)
     assert frame.image.dtype == np.uint8
     assert int(frame.image[0, 0, 0]) == 40_000 // 256

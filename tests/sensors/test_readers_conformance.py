@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pytest
 
 from sensors.errors import SensorError, StreamMissingError
+from sensors.frames import CameraFrame, LidarSweep, Stream
 from sensors.readers.images import open_images
+from sensors.readers.registry import open_drive
 from sensors.readers.video import open_video
+from sensors.recording import DriveWriter
 from sensors.synthetic import SyntheticDrive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from sensors.frames import Frame
+    from numpy.typing import NDArray
+
+    from sensors.frames import Frame, StreamKind
     from sensors.readers import DriveReader
 
 
@@ -43,14 +49,18 @@ PERIOD_NS = 40_000_000
 FRAMES = 12
 
 
-@pytest.fixture(params=["mp4", "avi", "mkv", "png", "jpg", "stamped", "highway", "street"])
+KINDS = ["mp4", "avi", "mkv", "png", "jpg", "stamped", "highway", "urban"]
+RECORDED = ["mcap", "mcap-lidar", "kitti", "kitti-lidar", "kitti-object"]
+
+
+@pytest.fixture(params=[*KINDS, *RECORDED])
 def reader(
-    request: pytest.FixtureRequest,
-    make_video: MakeVideo,
-    make_images: MakeImages,
+    request: pytest.FixtureRequest, make_video: MakeVideo, make_images: MakeImages, tmp_path: Path
 ) -> DriveReader:
     """Return a closed reader of 12 frames of a stream "front", 40 ms apart."""
     kind = str(request.param)
+    if kind in RECORDED:
+        return recorded(kind, make_images(frames=FRAMES), tmp_path)
     if kind in ("mp4", "avi", "mkv"):
         code = "MJPG" if kind == "avi" else "mp4v"
         return open_video(make_video(f"clip.{kind}", frames=FRAMES, code=code), stream="front")
@@ -71,12 +81,72 @@ def reader(
     )
 
 
+def recorded(kind: str, images: Path, folder: Path) -> DriveReader:
+    """A reader of an MCAP file or a KITTI folder made from 12 images."""
+    if kind.startswith("mcap"):
+        path = folder / "drive.mcap"
+        with path.open("wb") as output:
+            writer = DriveWriter(output, streams=[camera("front"), lidar("top")])
+            for picture, sweep in zip(pictures(images), sweeps(), strict=True):
+                writer.write(picture)
+                writer.write(sweep)
+            writer.finish()
+        topic = "/front/image" if kind == "mcap" else "/top/points"
+        return open_drive(path, stream="front", topic=topic)
+    drive = folder / "kitti"
+    if kind == "kitti-object":
+        shutil.copytree(images, drive / "image_2")
+        (drive / "calib").mkdir()
+        for file in images.iterdir():
+            (drive / "calib" / f"{file.stem}.txt").write_text("P2: 1\n", encoding="ascii")
+        return open_drive(drive, stream="front", period_ns=PERIOD_NS)
+    shutil.copytree(images, drive / "image_02" / "data")
+    (drive / "velodyne_points" / "data").mkdir(parents=True)
+    for sweep in sweeps():
+        file = drive / "velodyne_points" / "data" / f"{sweep.index}.bin"
+        file.write_bytes(sweep.points.tobytes())
+    wanted: StreamKind = "camera" if kind == "kitti" else "lidar"
+    return open_drive(drive, stream="front", period_ns=PERIOD_NS, kind=wanted)
+
+
+def camera(name: str) -> Stream:
+    """The camera of a recording."""
+    return Stream(name=name, kind="camera", period_ns=PERIOD_NS, frames=FRAMES, width=64, height=48)
+
+
+def lidar(name: str) -> Stream:
+    """The LiDAR of a recording."""
+    return Stream(name=name, kind="lidar", period_ns=PERIOD_NS, frames=FRAMES, width=5, height=1)
+
+
+def pictures(images: Path) -> Iterator[CameraFrame]:
+    """The images as frames of a camera."""
+    with open_images(images, stream="front", period_ns=PERIOD_NS) as drive:
+        yield from (frame for frame in drive.frames() if isinstance(frame, CameraFrame))
+
+
+def sweeps() -> Iterator[LidarSweep]:
+    """Small sweeps."""
+    for index in range(FRAMES):
+        at_ns = index * PERIOD_NS
+        points = np.full((5, 4), index, np.float32)
+        yield LidarSweep(
+            stream="top", index=index, stamp_ns=at_ns, scheduled_ns=at_ns, points=points
+        )
+
+
+def content(frame: Frame) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """The pixels of a picture, the points of a sweep."""
+    assert isinstance(frame, CameraFrame | LidarSweep)
+    return frame.image if isinstance(frame, CameraFrame) else frame.points
+
+
 def same(ones: Iterable[Frame], others: Iterable[Frame]) -> bool:
     """Whether two sequences of frames are equal to the byte."""
     return all(
         (one.stream, one.index, one.stamp_ns, one.scheduled_ns)
         == (other.stream, other.index, other.stamp_ns, other.scheduled_ns)
-        and np.array_equal(one.image, other.image)
+        and np.array_equal(content(one), content(other))
         for one, other in zip(ones, others, strict=True)
     )
 
@@ -86,12 +156,18 @@ def test_the_stream_describes_the_frames(reader: DriveReader) -> None:
     with reader:
         (stream,) = reader.streams()
         frames = list(reader.frames())
-    assert (stream.name, stream.kind) == ("front", "camera")
+    assert stream.name == "front"
     assert stream.period_ns in (PERIOD_NS, None)
     assert stream.frames in (len(frames), None)
     assert len(frames) == FRAMES
     for frame in frames:
         assert frame.stream == "front"
+        if stream.kind == "lidar":
+            assert isinstance(frame, LidarSweep)
+            assert frame.points.shape == (5, 4)
+            assert frame.points.dtype == np.float32
+            continue
+        assert isinstance(frame, CameraFrame)
         assert frame.image.shape == (stream.height, stream.width, 3)
         assert frame.image.dtype == np.uint8
 
@@ -173,10 +249,10 @@ def test_frames_own_their_pictures(reader: DriveReader) -> None:
     with reader:
         frames = reader.frames()
         first = next(frames)
-        kept = first.image.copy()
+        kept = content(first).copy()
         for _ in itertools.islice(frames, 3):
             pass
-    assert np.array_equal(first.image, kept)
+    assert np.array_equal(content(first), kept)
 
 
 def test_readers_decode_lazily(make_images: MakeImages, make_video: MakeVideo) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from sensors.errors import RecordingFormatError, RecordingNotFoundError
-from sensors.readers.errors import BrokenReaderError
+from sensors.readers.errors import BrokenReaderError, TopicError
+from sensors.readers.formats import ReaderFormat
 from sensors.readers.images import ImagesReader
 from sensors.readers.registry import open_drive, reader_formats
 from sensors.readers.video import VideoReader
@@ -93,7 +94,7 @@ def test_an_unknown_format_lists_what_is_known(tmp_path: Path) -> None:
     """The error helps to convert; a folder without images is no drive either."""
     (tmp_path / "drive.xyz").write_bytes(b"")
     for path in (tmp_path / "drive.xyz", tmp_path):
-        with pytest.raises(RecordingFormatError, match=r"images .*\.png.*video .*\.mp4"):
+        with pytest.raises(RecordingFormatError, match=r"mcap .*video .*\.mp4.*images .*\.png"):
             open_drive(path, stream="front")
 
 
@@ -102,7 +103,8 @@ def test_a_plug_in_is_found_like_a_built_in(tmp_path: Path, install_plugin: Inst
     install_plugin("strange", "strangers_reader:known")
     (tmp_path / "clip.drv").write_bytes(b"")
     assert isinstance(open_drive(tmp_path / "clip.drv", stream="front"), VideoReader)
-    assert list(reader_formats()) == ["strange", "images", "video"]
+    asked = ["strange", "kitti", "kitti-object", "mcap", "video", "images"]
+    assert list(reader_formats()) == asked  # strangers first, general formats last
 
 
 def test_a_plug_in_may_take_over_a_format(tmp_path: Path, install_plugin: InstallPlugin) -> None:
@@ -128,3 +130,15 @@ def test_a_broken_plug_in_is_named(
     install_plugin(name, refers_to)
     with pytest.raises(BrokenReaderError, match=rf"reader '{name}' .*{reason}"):
         open_drive(tmp_path, stream="front")
+
+
+def test_a_topic_is_refused_where_there_are_none(make_video: MakeVideo) -> None:
+    """A recording of one stream has nothing to choose from."""
+    with pytest.raises(TopicError, match="it has no topics, and '/front' is asked for"):
+        open_drive(make_video("clip.mp4"), stream="front", topic="/front")
+
+
+def test_a_format_either_makes_or_picks() -> None:
+    """One that does neither, or both, is a mistake of who wrote it."""
+    with pytest.raises(ValueError, match="either makes a reader or picks a stream"):
+        ReaderFormat(summary="nothing", accepts=lambda path: path.is_file())

@@ -13,6 +13,7 @@ from typing import Protocol
 import pytest
 
 from sensors.errors import RecordingCorruptError, RecordingNotFoundError
+from sensors.frames import CameraFrame
 from sensors.readers.errors import PeriodUnknownError
 from sensors.readers.video import VideoReader, open_video
 
@@ -189,6 +190,7 @@ def test_the_real_clip_is_read_whole() -> None:
     assert (stream.width, stream.height, stream.frames) == (960, 540, 221)
     assert stream.period_ns == 40_000_000
     assert stamps == [40_000_000 * number for number in range(221)]
+    assert isinstance(third, CameraFrame)
     assert (third.index, third.image.shape) == (3, (540, 960, 3))
 
 

@@ -9,20 +9,23 @@ import numpy as np
 
 from pipeline.codecs.packing import PackedTensor
 from pipeline.codecs.protocol import Encoded
-from pipeline.errors import WireError
+from pipeline.errors import InputError, WireError
 from pipeline.runtime.core.messages import Crossing, Message
-from pipeline.runtime.stages import Packed, Picture
+from pipeline.runtime.samples import Picture, Sweep, sample_of
+from pipeline.runtime.stages import Packed
 from pipeline.transport.header import Header
 from pipeline.transport.wire import Payload, encode, encode_fields
 from pipeline.values import to_json
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pipeline.runtime.stages import Value
     from pipeline.transport.header import Kind
     from pipeline.transport.wire import Received
 
 _MODELLED, _OVERRUN, _IMPROVES = "modelled_ns", "overrun", "improves"
-_PICTURE, _JSON = "picture", "json"
+_PICTURE, _SWEEP, _JSON = "picture", "sweep", "json"
 
 
 def letter(
@@ -114,7 +117,7 @@ def crossing_of(received: Received, arrived_ns: int) -> Crossing:
 
 
 def payloads_of(value: Value | None) -> list[Payload]:
-    """What crosses of a value: packed tensors, or a picture."""
+    """What crosses of a value: packed tensors, a picture, or the points of a sweep."""
     match value:
         case None:
             return []
@@ -130,30 +133,31 @@ def payloads_of(value: Value | None) -> list[Payload]:
                 for part in parts
             ]
         case Picture(pixels=pixels):
-            return [
-                Payload(
-                    name=_PICTURE,
-                    codec=_PICTURE,
-                    dtype="uint8",
-                    shape=pixels.shape,
-                    buffers=(pixels,),
-                )
-            ]
+            return [_sample(_PICTURE, pixels)]
+        case Sweep(points=points):
+            return [_sample(_SWEEP, points)]
         case _:
             raise WireError("parts", f"a {type(value).__name__} does not cross")
+
+
+def _sample(name: str, data: NDArray[np.generic[object]]) -> Payload:
+    return Payload(name=name, codec=name, dtype=data.dtype.name, shape=data.shape, buffers=(data,))
 
 
 def value_of(received: Received) -> Value:
     """The value that a message carries.
 
     Raises:
-        WireError: A picture is not one.
+        WireError: A picture or a sweep is not one.
     """
     if received.header.kind == "frame":
         (payload,) = received.payloads or (None,)
-        if payload is None or len(payload.shape) != 3 or payload.dtype != "uint8":  # noqa: PLR2004
-            raise WireError("parts", "a frame carries one picture")
-        return Picture(pixels=np.asarray(payload.buffers[0], np.uint8))
+        if payload is None or len(received.payloads) != 1 or len(payload.buffers) != 1:
+            raise WireError("parts", "a frame carries one picture or sweep")
+        try:
+            return sample_of(payload.buffers[0].reshape(payload.shape))
+        except (InputError, ValueError) as err:
+            raise WireError("parts", str(err)) from err
     return Packed(
         parts=tuple(
             PackedTensor(

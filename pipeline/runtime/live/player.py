@@ -8,7 +8,7 @@ from pipeline.errors import WireError
 from pipeline.runtime.live.config import SUPERVISOR
 from pipeline.runtime.live.letters import payloads_of, report
 from pipeline.runtime.outcome import fault_mark
-from pipeline.runtime.stages import Picture
+from pipeline.runtime.samples import sample_of
 from pipeline.transport.channels import Poller
 from pipeline.transport.header import Header
 from pipeline.transport.wire import decode, encode, encode_fields
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipeline.transport.channels import Channel, Wakeup
     from replay.clock import Clock
     from replay.schedule import ScheduledFrame
+
+    Array = NDArray[np.generic[object]]
 
 _IDLE_NS = 200_000_000
 
@@ -67,8 +69,8 @@ class Player:
         """Play to the end, or until the supervisor says stop."""
         beat_ns = 0
         for frame in self._schedule:
-            picture = None if frame.lost else self._prefetcher.next()
-            parts = None if picture is None else self._encoded(frame, picture, frame.scheduled_ns)
+            data = None if frame.lost else self._prefetcher.next()
+            parts = None if data is None else self._encoded(frame, data, frame.scheduled_ns)
             while not self._stopped:
                 now_ns = self._clock.now_ns()
                 if now_ns >= beat_ns:
@@ -79,8 +81,8 @@ class Player:
                     self._pass_over(frame, now_ns)
                     break
                 if due_ns <= 0 and parts is not None and self._credits > 0:
-                    if self._full_speed and picture is not None:
-                        parts = self._encoded(frame, picture, now_ns)
+                    if self._full_speed and data is not None:
+                        parts = self._encoded(frame, data, now_ns)
                     if self._send(frame, parts, now_ns):
                         break
                 self._listen(min(_IDLE_NS, due_ns) if due_ns > 0 else 1_000_000)
@@ -110,7 +112,7 @@ class Player:
         self._prefetcher.close()
 
     def _encoded(
-        self, frame: ScheduledFrame, picture: NDArray[np.uint8], scheduled_ns: int
+        self, frame: ScheduledFrame, data: Array, scheduled_ns: int
     ) -> list[bytes | memoryview]:
         """A frame's message, made before it is due, so that the due time is left for sending."""
         fields: dict[str, object] = {
@@ -125,7 +127,7 @@ class Player:
             "speed_mm_s": frame.speed_mm_s,
             "warmup": frame.warmup,
         }
-        return encode_fields(fields, payloads_of(Picture(pixels=picture)))
+        return encode_fields(fields, payloads_of(sample_of(data)))
 
     def _send(
         self, frame: ScheduledFrame, parts: Sequence[bytes | memoryview], now_ns: int

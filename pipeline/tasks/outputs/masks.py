@@ -1,22 +1,28 @@
-"""Decoder of two-class segmentation outputs: masks, packed to bits where they cross."""
+"""Decoder of segmentation outputs: masks, packed to bits where they cross."""
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import InputError, OutputContractError
-from pipeline.tasks.outputs.names import name_list
-from pipeline.tasks.outputs.protocol import MaskSet, require_finite
+from pipeline.tasks.outputs.names import choice, name_list, share
+from pipeline.tasks.outputs.protocol import (
+    MaskSet,
+    only_output,
+    require_finite,
+    require_picture,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from pipeline.tasks.outputs.protocol import Array, Result
+    from pipeline.tasks.outputs.protocol import Array, Placement, Result, ResultKind
     from pipeline.tasks.prepare import Geometry
 
 MOST_MASKS = 16
@@ -28,14 +34,18 @@ _LEVEL = 1  # of zlib; masks are so regular that higher levels cost time and sav
 _VERSION = 1
 _HEAD = np.dtype([("version", "u1"), ("count", "u1"), ("height", "<u2"), ("width", "<u2")])
 _LARGEST_SIDE = 65_535  # uint16
+_AXES = 4  # batch, channels, height, width
 
 
 class Masks:
-    """Decodes outputs of shape (1, 2, height, width), float32: a mask where class 1 is greater.
+    """Decodes segmentation outputs, float32, into one mask a name.
 
-    An output has the input's height and width; pad is cut away, so a mask covers the whole
-    original picture at the network's resolution. TwinLiteNet's outputs are `da` (drivable area)
-    and `ll` (lane lines) (Che et al., TwinLiteNet, 2023, arXiv 2307.10705).
+    With `form: argmax` an output is a mask, its shape (1, 2, height, width): a pixel is set where
+    class 1 is greater. TwinLiteNet's outputs are `da` (drivable area) and `ll` (lane lines) (Che et
+    al., TwinLiteNet, 2023, arXiv 2307.10705). With `form: sigmoid` the network has one output of
+    shape (1, names, height, width), logits: a pixel is set where its sigmoid is above `threshold`.
+    Height and width are the input's, or the input's divided by one whole number; pad is cut away,
+    so a mask covers the whole original picture at the output's resolution.
 
     A result crosses without loss as little-endian bytes: version (uint8, 1), count (uint8), height
     and width (uint16 each), then for each mask its name (length as uint8, then UTF-8), then the
@@ -43,15 +53,26 @@ class Masks:
     deflated by zlib.
 
     Args:
-        names: Outputs to take, in order, as a list or parted by commas; all the network has, in
-            the alphabet's order, where empty.
+        names: With `argmax` outputs to take, in order, as a list or parted by commas; all the
+            network has, in the alphabet's order, where empty. With `sigmoid` names of the channels.
+        form: `argmax` or `sigmoid`.
+        threshold: Of `sigmoid`: the share above which a pixel is set, 0 and 1 left out.
 
     Raises:
-        InputError: A name is empty, too long or comes twice, or there are more than 16.
+        InputError: A name is empty, too long or comes twice, there are more than 16, or `sigmoid`
+            has none; a form is unknown, or the threshold out of its range.
     """
 
-    def __init__(self, names: str | Sequence[str] = "") -> None:
+    def __init__(
+        self, names: str | Sequence[str] = "", form: str = "argmax", threshold: float = 0.5
+    ) -> None:
         self.names = name_list("masks: names", names)
+        self.form = choice("masks: form", form, ("argmax", "sigmoid"))
+        if not 0 < share("masks: threshold", threshold) < 1:
+            raise InputError(f"masks: threshold lies between 0 and 1, not at {threshold}")
+        self._least_logit = math.log(threshold / (1 - threshold))
+        if form == "sigmoid" and not self.names:
+            raise InputError("masks: names are needed with form: sigmoid, one a channel")
         if len(self.names) > MOST_MASKS or any(
             len(name.encode()) > _LONGEST_NAME for name in self.names
         ):
@@ -64,29 +85,51 @@ class Masks:
         """Name as a scenario writes it."""
         return "masks"
 
-    def decode(self, outputs: Mapping[str, Array], geometry: Geometry) -> MaskSet:
+    @property
+    def kind(self) -> ResultKind:
+        """Masks of a picture."""
+        return "masks"
+
+    def decode(self, outputs: Mapping[str, Array], geometry: Placement) -> MaskSet:
         """Decode the network's outputs into masks of the original picture.
 
         Raises:
             OutputContractError: A named output is missing, or one has another shape or dtype, or
                 a value that is not finite.
         """
+        picture = require_picture(self.name, geometry)
+        if self.form == "sigmoid":
+            return self._of_channels(outputs, picture)
         names = self.names or tuple(sorted(outputs))
-        if missing := [name for name in names if name not in outputs]:
-            raise OutputContractError(
-                self.name, f"no output {missing[0]}; the network has {', '.join(sorted(outputs))}"
-            )
         if not 1 <= len(names) <= MOST_MASKS:
             raise OutputContractError(self.name, f"{len(names)} outputs, not 1 to {MOST_MASKS}")
-        high, wide = geometry.placed_height, geometry.placed_width
+        found = [only_output(self.name, outputs, name)[1] for name in names]
+        stride = self._stride(found[0], picture)
+        size = (picture.input_height // stride, picture.input_width // stride)
+        high, wide = _placed(picture, stride)
         masks = np.empty((len(names), high, wide), np.bool_)
-        for mask, name in zip(masks, names, strict=True):
-            output = outputs[name]
-            shape = (1, 2, geometry.input_height, geometry.input_width)
-            require_finite(self.name, name, output, shape)
+        for mask, name, output in zip(masks, names, found, strict=True):
+            require_finite(self.name, name, output, (1, 2, *size))
             values = np.asarray(output, dtype=np.float32)[0, :, :high, :wide]
             np.greater(values[1], values[0], out=mask)
         return MaskSet(names=names, masks=masks)
+
+    def _of_channels(self, outputs: Mapping[str, Array], picture: Geometry) -> MaskSet:
+        """Masks of the only output, one a channel."""
+        name, output = only_output(self.name, outputs)
+        stride = self._stride(output, picture)
+        size = (picture.input_height // stride, picture.input_width // stride)
+        require_finite(self.name, name, output, (1, len(self.names), *size))
+        high, wide = _placed(picture, stride)
+        values = np.asarray(output, dtype=np.float32)[0, :, :high, :wide]
+        return MaskSet(names=self.names, masks=values > self._least_logit)
+
+    def _stride(self, output: Array, picture: Geometry) -> int:
+        """Input pixels per output pixel; 1 where they do not fit, which the shape's check tells."""
+        high = output.shape[2] if output.ndim == _AXES else 0
+        stride = picture.input_height // high if high else 1
+        fits = stride > 0 and not (picture.input_height % stride or picture.input_width % stride)
+        return stride if fits else 1
 
     def encode(self, result: Result) -> NDArray[np.uint8]:
         """Write masks as described above; shape (bytes,).
@@ -178,3 +221,8 @@ class Masks:
         if len(set(names)) != count or (self.names and tuple(names) != self.names):
             raise OutputContractError(self.name, f"masks {names}, expected {list(self.names)}")
         return tuple(names), at
+
+
+def _placed(picture: Geometry, stride: int) -> tuple[int, int]:
+    """Rows and columns of an output that the picture covers, rounded up."""
+    return -(-picture.placed_height // stride), -(-picture.placed_width // stride)

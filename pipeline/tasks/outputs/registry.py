@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.tasks.outputs.protocol import OutputDecoder
 
-    Parameter = bool | int | float | str | Sequence[str]
+    Parameter = bool | int | float | str | Sequence[str | int | float | bool]
 
 GROUP = "splitway.outputs"
 

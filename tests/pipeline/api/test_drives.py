@@ -186,7 +186,7 @@ def test_a_drive_may_be_a_folder_with_a_recording_per_stream(
         ([("warmup: 3 frames", "warmup: 3 frames, pause: [{at: 2s, for: 1s}]")],
          ":22: run.pause.0.at: no frame is due after it: the last is due at 1.95 s"),
         ([("synthetic: {scene: highway", "synthetic: {scene: moon")],
-         ":4: drive: no synthetic scene 'moon'; there are highway, street"),
+         ":4: drive: no synthetic scene 'moon'; there are highway, urban"),
         ([(DRIVE, "  path: .\n"), (ONE, "  streams: {front: {file: ../x}}\n")],
          ":6: drive.streams.front.file: '../x' lies outside the drive"),
         ([(DRIVE, "  path: .\n"), (ONE, "  streams: {front: {file: x}}\n")],

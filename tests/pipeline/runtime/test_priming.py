@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import api
-from pipeline.runtime.drive import all_pictures
+from pipeline.runtime.drive import all_samples
 from pipeline.runtime.priming import Primed, prime
 from replay.clock import WallClock
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def _prime(found: Assembled) -> Primed:
     return prime(
         found.spec,
-        all_pictures(found.spec.drive),
+        all_samples(found.spec.drive),
         frames=found.facts.counts,
         now_ns=WallClock().now_ns,
     )

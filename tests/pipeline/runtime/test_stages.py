@@ -10,8 +10,9 @@ import pytest
 
 from pipeline.errors import CodecError, OutputContractError, PipelineError
 from pipeline.plan import Host, Move, Route, RouteStep, Run
-from pipeline.runtime.spec import SegmentSpec, TaskSpec
-from pipeline.runtime.stages import Decoded, Packed, Picture, Stages, Tensors, packed_result
+from pipeline.runtime.samples import Picture
+from pipeline.runtime.spec import PictureInput, SegmentSpec, TaskSpec
+from pipeline.runtime.stages import Decoded, Packed, Stages, Tensors, packed_result
 from pipeline.tasks.outputs.protocol import MaskSet
 from pipeline.tasks.prepare import InputSpec, prepare_image, to_tensor
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 INPUT = InputSpec(width=16, height=8, fit="stretch", scale_denominator=255)
 TASK = TaskSpec(
     name="lanes",
-    input=INPUT,
+    input=PictureInput(spec=INPUT),
     input_name="images",
     source_width=32,
     source_height=16,
@@ -178,7 +179,7 @@ def test_a_result_crosses_and_is_decoded_as_it_was(split: Stages) -> None:
     assert packed.bytes == packed.parts[0].encoded.bytes > 0
     decoded = split.run("lanes", 8, [packed])
     assert isinstance(decoded, Decoded)
-    expected = split.decoder("lanes").decode(outputs, TASK.geometry)
+    expected = split.decoder("lanes").decode(outputs, TASK.placement)
     assert isinstance(decoded.result, MaskSet)
     assert isinstance(expected, MaskSet)
     assert decoded.result.names == ("da", "ll")

@@ -27,7 +27,9 @@ def test_a_right_file_is_read_with_units_and_defaults(desk: Desk) -> None:
     assert scenario.paths["camera->objects"].max_miss == 0.05
     assert scenario.paths["camera->objects"].every == 1
     assert scenario.tasks["objects"].routes == ("auto",)
-    assert scenario.tasks["objects"].decoder.decoder == "yolox"
+    decoder = scenario.tasks["objects"].decoder
+    assert decoder is not None
+    assert decoder.decoder == "yolox"
     assert scenario.devices["edge0"].slots == 1
     assert scenario.policy.in_flight == 2
     assert scenario.run.loop == 1
@@ -38,6 +40,7 @@ def test_a_decoder_keeps_its_parameters(desk: Desk) -> None:
     """They are the decoder's to judge."""
     output = ("output: yolox", "output: {decoder: yolox, score: 0.3, names: a}")
     decoder = desk.load(output).scenario.tasks["objects"].decoder
+    assert decoder is not None
     assert decoder.parameters() == {"score": 0.3, "names": "a"}
 
 
@@ -89,7 +92,7 @@ def test_the_error_lists_and_counts_its_problems(desk: Desk) -> None:
         (("period: 40ms", "period: 40ms, topik: x"), "drive.streams.front.topik",
          "did you mean 'topic'?"),
         (("scale: 1/255", "scale: 1/255, zzz: 1"), "tasks.objects.input.zzz",
-         "known: color, fit, layout, pad, scale, size, stream"),
+         "known: color, fit, layout, pad, pillars, scale, size, stream"),
     ],
 )  # fmt: skip
 def test_an_unknown_key_gets_a_suggestion(

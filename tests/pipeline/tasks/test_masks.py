@@ -125,3 +125,49 @@ def test_names_that_cannot_be_are_refused(names: str) -> None:
     """Empty, repeated, too long, too many."""
     with pytest.raises(InputError, match="names"):
         Masks(names)
+
+
+def test_channels_of_one_output_are_masks_by_a_threshold() -> None:
+    """Half the input's resolution; the pad is cut away, and a logit of 0 is not above a half."""
+    geometry = place(960, 540, InputSpec(width=64, height=64))
+    values = np.zeros((1, 2, 32, 32), np.float32)
+    values[0, 0, :4] = 0.1
+    values[0, 1, 5, 7] = 2.0
+    decoder = Masks(names="drivable,lane", form="sigmoid")
+    found = decoder.decode({"masks": values}, geometry)
+    assert found.names == ("drivable", "lane")
+    assert found.masks.shape == (2, 18, 32)
+    assert found.masks[0, :4].all()
+    assert not found.masks[0, 4:].any()
+    assert np.argwhere(found.masks[1]).tolist() == [[5, 7]]
+    stern = Masks(names="drivable,lane", form="sigmoid", threshold=0.9)
+    assert not stern.decode({"masks": values}, geometry).masks.any()
+    back = decoder.decode_result(decoder.encode(found))
+    np.testing.assert_array_equal(back.masks, found.masks)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        ({"a": (1, 3, 32, 32)}, r"expected \[1, 2, 32, 32\]"),
+        ({"a": (1, 2, 30, 32)}, r"expected \[1, 2, 32, 32\]"),
+        ({"a": (1, 2, 32, 32), "b": (1, 2, 32, 32)}, "takes one output, not 2"),
+    ],
+)
+def test_channels_that_do_not_fit_the_names_are_refused(
+    outputs: dict[str, tuple[int, ...]], message: str
+) -> None:
+    """With the shape that the input asks for."""
+    geometry = place(960, 540, InputSpec(width=64, height=64))
+    made = {name: np.zeros(shape, np.float32) for name, shape in outputs.items()}
+    with pytest.raises(OutputContractError, match=message):
+        Masks(names="drivable,lane", form="sigmoid").decode(made, geometry)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"form": "other"}, {"form": "sigmoid"}, {"names": "a", "threshold": 1}]
+)
+def test_forms_and_thresholds_have_their_values(wrong: dict[str, float]) -> None:
+    """Said by name."""
+    with pytest.raises(InputError, match="masks: "):
+        Masks(**wrong)  # type: ignore[arg-type]

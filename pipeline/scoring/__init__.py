@@ -1,0 +1,1 @@
+"""Accuracy of results against labels or a reference, in its own time and in the world's."""

@@ -1,0 +1,105 @@
+"""What decoders of boxes in a picture share: their bytes, their scores, the way to the picture."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.errors import OutputContractError
+from pipeline.tasks.outputs.protocol import Boxes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pipeline.tasks.outputs.protocol import Result
+    from pipeline.tasks.prepare import Geometry
+
+CANDIDATES = 1000
+"""Most boxes that enter suppression, the surest; bounds its time on a network gone wild."""
+
+_TOLERANCE = 1e-3  # sigmoid in int8 or float16 may leave 0..1 by rounding
+_VERSION = 1
+_HEAD = np.dtype([("version", "u1"), ("reserved", "u1"), ("count", "<u2")])
+_ROW = np.dtype([("xyxy", "<f4", (4,)), ("score", "<f4"), ("class", "<u2")])
+
+
+def encode_boxes(decoder: str, result: Result, most: int) -> NDArray[np.uint8]:
+    """Write boxes as little-endian bytes; shape (bytes,).
+
+    Version (uint8, 1), reserved (uint8, 0), count (uint16), then for each box four float32 (left,
+    top, right, bottom), score (float32) and class (uint16): 4 + 22 * boxes in all. Class names are
+    the decoder's and do not cross.
+
+    Raises:
+        OutputContractError: Not boxes, or more than `most` of them.
+    """
+    boxes = require_boxes(decoder, result)
+    if len(boxes) > most:
+        raise OutputContractError(decoder, f"{len(boxes)} boxes, at most {most}")
+    buffer = np.zeros(_HEAD.itemsize + len(boxes) * _ROW.itemsize, np.uint8)
+    buffer[: _HEAD.itemsize].view(_HEAD)[0] = (_VERSION, 0, len(boxes))
+    rows = buffer[_HEAD.itemsize :].view(_ROW)
+    rows["xyxy"], rows["score"], rows["class"] = boxes.xyxy, boxes.scores, boxes.classes
+    return buffer
+
+
+def decode_boxes(
+    decoder: str, buffer: NDArray[np.uint8], names: tuple[str, ...], most: int
+) -> Boxes:
+    """Read boxes from their bytes.
+
+    Raises:
+        OutputContractError: Length, version, a class or a value does not fit.
+    """
+    data = np.array(buffer, dtype=np.uint8, order="C")
+    if data.ndim != 1 or data.size < _HEAD.itemsize:
+        raise OutputContractError(decoder, "the result is cut short")
+    head = data[: _HEAD.itemsize].view(_HEAD)[0]
+    count = int(head["count"])
+    if int(head["version"]) != _VERSION or int(head["reserved"]) != 0:
+        raise OutputContractError(decoder, f"version {int(head['version'])} is unknown")
+    if count > most or data.size != _HEAD.itemsize + count * _ROW.itemsize:
+        raise OutputContractError(decoder, f"{data.size} bytes cannot hold {count} boxes")
+    rows = data[_HEAD.itemsize :].view(_ROW)
+    xyxy, scores = rows["xyxy"].astype(np.float32), rows["score"].astype(np.float32)
+    classes = rows["class"].astype(np.int64)
+    if not (np.isfinite(xyxy).all() and ((scores >= 0) & (scores <= 1)).all()):
+        raise OutputContractError(decoder, "a box or a score is out of its range")
+    if (classes >= len(names)).any():
+        raise OutputContractError(decoder, f"a class is beyond {len(names)}")
+    return Boxes(xyxy=xyxy, scores=scores, classes=classes, names=names)
+
+
+def require_boxes(decoder: str, result: Result) -> Boxes:
+    """The result, which must be boxes in a picture.
+
+    Raises:
+        OutputContractError: It is something else.
+    """
+    if not isinstance(result, Boxes):
+        raise OutputContractError(decoder, f"takes boxes, not {type(result).__name__}")
+    return result
+
+
+def require_scores(decoder: str, scores: NDArray[np.float32]) -> None:
+    """Refuse scores outside 0 to 1, beyond what rounding does.
+
+    Raises:
+        OutputContractError: There are some.
+    """
+    low, high = np.min(scores, initial=0), np.max(scores, initial=0)
+    if low < -_TOLERANCE or high > 1 + _TOLERANCE:
+        raise OutputContractError(
+            decoder,
+            f"scores go from {low:.3g} to {high:.3g}, not from 0 to 1: does the network end "
+            "before its sigmoid?",
+        )
+
+
+def to_original(boxes: NDArray[np.float64], picture: Geometry) -> NDArray[np.float32]:
+    """Map boxes from input pixels to the original picture's, clipped to the picture."""
+    scale = np.array([picture.scale_x, picture.scale_y] * 2)
+    limits = np.array([picture.source_width, picture.source_height] * 2, dtype=np.float64)
+    clipped: NDArray[np.float64] = np.clip(boxes / scale, 0.0, limits)
+    return clipped.astype(np.float32)
