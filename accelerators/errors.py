@@ -49,6 +49,14 @@ class SpecError(AcceleratorError):
         super().__init__(f"{source}: {reason}")
 
 
+class CalibrationDataError(AcceleratorError):
+    """Published figures cannot be read, or are too few for a fit."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.source, self.reason = source, reason
+        super().__init__(f"{source}: {reason}")
+
+
 class UnsupportedPrecisionError(AcceleratorError):
     """The device does not compute in this precision."""
 

@@ -16,7 +16,11 @@ from accelerators.errors import (
 )
 from accelerators.models.host import HostDevice
 from accelerators.models.npu import NpuDevice
+from accelerators.models.package import PackageDevice, make_package
+from accelerators.models.pim import PimDevice
 from accelerators.specs_schema import HostSpec, read_spec
+from accelerators.specs_schema_npu import SegmentNpuSpec
+from accelerators.specs_schema_pim import PackageSpec, PimSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,7 +52,7 @@ class FitError:
     Attributes:
         median: Median of the absolute relative error.
         p90: Its 90 % quantile.
-        n: Number of models left out.
+        n: Number of figures of those models.
     """
 
     median: float
@@ -198,7 +202,7 @@ def backend_factory(backend_id: str, found: Iterable[EntryPoint] | None = None) 
     return cast("BackendFactory", _resolve(entry.entry_point, entry.origin))
 
 
-def load_spec(path: Path) -> NpuDevice | HostDevice:
+def load_spec(path: Path) -> NpuDevice | HostDevice | PimDevice | PackageDevice:
     """Make a device or host of a TOML file of the user's; `kind` in the file decides which.
 
     Raises:
@@ -209,6 +213,10 @@ def load_spec(path: Path) -> NpuDevice | HostDevice:
     spec = read_spec(path, source=source)
     if isinstance(spec, HostSpec):
         return HostDevice(spec, source=source)
+    if isinstance(spec, PimSpec):
+        return PimDevice(spec, source=source)
+    if isinstance(spec, PackageSpec):
+        return make_package(spec, source=source)
     return NpuDevice(spec, source=source)
 
 
@@ -230,12 +238,21 @@ def _collect(found: Iterable[EntryPoint]) -> Mapping[str, DeviceEntry]:
                 label=made.label,
                 source=made.source,
                 origin=origin,
-                fit_error=None,
+                fit_error=_fit_error(made),
                 available=True,
                 why=None,
                 device=made,
             )
     return entries
+
+
+def _fit_error(made: Device) -> FitError | None:
+    """What a fitted file says of models left out; None where it says nothing."""
+    spec = made.spec if isinstance(made, NpuDevice) else None
+    fit = spec.fit if isinstance(spec, SegmentNpuSpec) else None
+    if fit is None or fit.median_permille is None or fit.p90_permille is None:
+        return None
+    return FitError(median=fit.median_permille / 1000, p90=fit.p90_permille / 1000, n=fit.held_out)
 
 
 def _made_by(point: EntryPoint, origin: str) -> tuple[Device, ...]:

@@ -5,9 +5,23 @@ from __future__ import annotations
 import tomllib
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from accelerators.errors import SpecError
+from accelerators.specs_parts import (
+    BiasSpec,
+    Count,
+    DeviceId,
+    FallbackSpec,
+    JitterSpec,
+    LinkSpec,
+    Rate,
+    Share,
+    Source,
+    Strict,
+)
+from accelerators.specs_schema_npu import SegmentNpuSpec
+from accelerators.specs_schema_pim import PackageSpec, PimSpec
 from accelerators.work import Label, Precision
 
 if TYPE_CHECKING:
@@ -17,39 +31,10 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1_000_000
 _POINT_NUMBERS = 2
 
-Source = Annotated[str, Field(min_length=8, description="Where the figure comes from")]
-DeviceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,62}$")]
 StageName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+(:[a-z0-9_.-]+)*$")]
 
 
-class _Strict(BaseModel):
-    """Base of all parts of a spec: unknown keys, coerced types and changes are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Count(_Strict):
-    """A figure that may be zero: a whole number in the unit of its key, and its source."""
-
-    value: int = Field(ge=0, le=10**18)
-    source: Source
-
-
-class Rate(_Strict):
-    """A figure that is divided by: a whole number above zero, and its source."""
-
-    value: int = Field(ge=1, le=10**18)
-    source: Source
-
-
-class Share(_Strict):
-    """A share in thousandths, above zero and at most one, and its source."""
-
-    value: int = Field(ge=1, le=1000)
-    source: Source
-
-
-class ComputeSpec(_Strict):
+class ComputeSpec(Strict):
     """What the arithmetic reaches in one precision.
 
     Attributes:
@@ -67,7 +52,7 @@ class ComputeSpec(_Strict):
     vector_elements_per_s: Rate
 
 
-class MemorySpec(_Strict):
+class MemorySpec(Strict):
     """Outer memory, and what of weights and activations stays inside.
 
     Attributes:
@@ -81,69 +66,20 @@ class MemorySpec(_Strict):
     activation_buffer_bytes: Count
 
 
-class OverheadSpec(_Strict):
+class OverheadSpec(Strict):
     """Time (ns) that belongs to no arithmetic: once per run, and once per operator that runs."""
 
     run_ns: Count
     op_ns: Count
 
 
-class LinkSpec(_Strict):
-    """Link of a card to its host's memory; a device without one shares that memory.
-
-    Attributes:
-        bytes_per_s: Payload bandwidth, one direction.
-        transfer_ns: Fixed time of one transfer; a run needs two.
-    """
-
-    bytes_per_s: Rate
-    transfer_ns: Count
-
-
-class FallbackSpec(_Strict):
-    """Operators that the device does not run, and what running them on its host costs.
-
-    Attributes:
-        host: Name of the host, as cost shares write it.
-        op_types: ONNX operator types that fall back, with the reason in `source`.
-        source: Where the list comes from.
-        macs_per_s: Multiply-adds a second there.
-        elements_per_s: Elements a second there, for operators without multiply-adds.
-        copy_bytes_per_s: Bandwidth of the copies to the host and back.
-        copy_ns: Fixed time of one copy; a fallback needs two.
-    """
-
-    host: DeviceId
-    op_types: list[str]
-    source: Source
-    macs_per_s: Rate
-    elements_per_s: Rate
-    copy_bytes_per_s: Rate
-    copy_ns: Count
-
-
-class PowerSpec(_Strict):
+class PowerSpec(Strict):
     """Electrical power (mW) while a run is under way."""
 
     active_mw: Rate
 
 
-class BiasSpec(_Strict):
-    """The 10 % and the 90 % quantile of true latency over modelled latency, in thousandths."""
-
-    low_permille: int = Field(ge=1, le=1000)
-    high_permille: int = Field(ge=1000, le=100_000)
-    source: Source
-
-
-class JitterSpec(_Strict):
-    """Spread of run time from run to run: a log-normal of this sigma (ppm) around the median."""
-
-    sigma_ppm: int = Field(ge=0, le=1_000_000)
-    source: Source
-
-
-class NpuSpec(_Strict):
+class NpuSpec(Strict):
     """A device that computes next to its own memory, described by a roofline."""
 
     schema_: Literal["splitway.device/1"] = Field(alias="schema")
@@ -153,7 +89,7 @@ class NpuSpec(_Strict):
     vendor: str = Field(min_length=2)
     label: Label
     checked: str = Field(min_length=8, description="What the prices were compared with")
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
     compute: dict[Precision, ComputeSpec] = Field(min_length=1)
     memory: MemorySpec
     overhead: OverheadSpec
@@ -164,7 +100,7 @@ class NpuSpec(_Strict):
     jitter: JitterSpec
 
 
-class StageSpec(_Strict):
+class StageSpec(Strict):
     """Time of a host stage over the elements it works on.
 
     Either `fixed_ns` and `ps_per_element`, a straight line, or `points`: pairs of elements and
@@ -207,7 +143,7 @@ class StageSpec(_Strict):
         return self
 
 
-class HostSpec(_Strict):
+class HostSpec(Strict):
     """A host: what stages and hops cost on it, and how fast it runs operators itself."""
 
     schema_: Literal["splitway.host/1"] = Field(alias="schema")
@@ -216,7 +152,7 @@ class HostSpec(_Strict):
     title: str = Field(min_length=3)
     label: Label
     machine: str = Field(min_length=8, description="Class of the machine that was measured")
-    notes: list[str] = []
+    notes: list[str] = Field(default_factory=list)
     compute: dict[Precision, ComputeSpec] = Field(min_length=1)
     memory: MemorySpec
     overhead: OverheadSpec
@@ -226,11 +162,16 @@ class HostSpec(_Strict):
     stages: dict[StageName, StageSpec] = Field(min_length=1)
 
 
-Spec = Annotated[NpuSpec | HostSpec, Field(discriminator="kind")]
-_SPEC: TypeAdapter[NpuSpec | HostSpec] = TypeAdapter(Spec)
+AnyNpuSpec = NpuSpec | SegmentNpuSpec
+AnySpec = AnyNpuSpec | HostSpec | PimSpec | PackageSpec
+Spec = Annotated[
+    Annotated[AnyNpuSpec, Field(discriminator="schema_")] | HostSpec | PimSpec | PackageSpec,
+    Field(discriminator="kind"),
+]
+_SPEC: TypeAdapter[AnySpec] = TypeAdapter(Spec)
 
 
-def read_spec(file: Traversable, *, source: str) -> NpuSpec | HostSpec:
+def read_spec(file: Traversable, *, source: str) -> AnySpec:
     """Read and validate one spec.
 
     Args:

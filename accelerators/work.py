@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Precision = Literal["float32", "float16", "int8"]
-BYTES_PER_ELEMENT: dict[Precision, int] = {"float32": 4, "float16": 2, "int8": 1}
+# `w8a16`: weights of 8 bits, activations of 16.
+Precision = Literal["float32", "float16", "int8", "w8a16"]
+# Of an activation, and of a weight where it is not the same.
+BYTES_PER_ELEMENT: dict[Precision, int] = {"float32": 4, "float16": 2, "int8": 1, "w8a16": 2}
+WEIGHT_BYTES_PER_ELEMENT: dict[Precision, int] = {**BYTES_PER_ELEMENT, "w8a16": 1}
 
 Label = Literal["profiled", "fitted", "anchored", "extrapolated", "assumed"]
 # From the strongest to the weakest: a sum carries the weakest label of its parts.
@@ -16,6 +19,30 @@ LABELS: tuple[Label, ...] = ("profiled", "fitted", "anchored", "extrapolated", "
 def weakest(*labels: Label) -> Label:
     """The label that a sum of figures with these labels carries; `profiled` for no part at all."""
     return max(labels, key=LABELS.index, default="profiled")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixWork:
+    """Matrices that an operator multiplies vectors by, at batch 1.
+
+    A `MatMul` of (vectors, depth) by (depth, rows) has one; a recurrent cell has two, the second of
+    which waits for its own last result `steps` times.
+
+    Attributes:
+        rows: Elements of one result vector.
+        depth: Elements of one input vector: the length of each sum.
+        vectors: Vectors that one matrix meets in one step.
+        matrices: Matrices of this shape, each with vectors of its own.
+        steps: Times in a row that all of this is done, each needing the result of the one before.
+        constant: Whether the matrices are weights; else they are computed or come in.
+    """
+
+    rows: int
+    depth: int
+    vectors: int
+    matrices: int = 1
+    steps: int = 1
+    constant: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +59,7 @@ class OpWork:
         groups: Groups of a convolution, 1 otherwise; equal to the channels when depthwise.
         kernel_elements: Spatial size of a convolution's or pooling's window, 1 otherwise.
         producers: Names of the operators in the same graph whose outputs it reads.
+        products: Its matrix products; empty where it has none or their shapes are not known.
     """
 
     name: str
@@ -43,6 +71,7 @@ class OpWork:
     groups: int = 1
     kernel_elements: int = 1
     producers: tuple[str, ...] = ()
+    products: tuple[MatrixWork, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +102,8 @@ class OpCost:
         on: Device or host that runs it.
         moved_bytes: Bytes of weights and activations it moves at the segment's precision.
         fused_into: Name of the operator it is fused into, or None.
+        otherwise_ns: What it would take on the other part of a device of two parts, by itself; None
+            where it has no choice.
     """
 
     name: str
@@ -81,6 +112,7 @@ class OpCost:
     on: str
     moved_bytes: int
     fused_into: str | None = None
+    otherwise_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +124,7 @@ class SegmentCost:
         interval_ns: Latency at the 10 % and the 90 % quantile of the device's bias.
         period_ns: Time between two results when the device is kept busy (throughput interval).
         energy_pj: Energy of one run; None where the device has no power figure.
+        energy_interval_pj: Bounds of that energy; None where they are not known.
         overhead_ns: Part of the latency that belongs to no operator.
         ops: Shares of the operators, in the segment's order.
         label: How far the figures can be believed.
@@ -106,3 +139,4 @@ class SegmentCost:
     ops: tuple[OpCost, ...]
     label: Label
     warnings: tuple[str, ...] = ()
+    energy_interval_pj: tuple[int, int] | None = None

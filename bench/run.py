@@ -11,17 +11,27 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from bench import agreement, core, memory, overhead, scoring, split, tracing, virtual
+from bench import agreement, core, memory, overhead, pricing, scoring, split, tracing, virtual
 from bench.subject import demo, subject
 from replay.evidence import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bench.figure import Figure
     from bench.subject import Subject
 
-NAMES = ("overhead", "virtual", "split", "agreement", "core", "tracing", "scoring", "memory")
+NAMES = (
+    "overhead",
+    "virtual",
+    "split",
+    "agreement",
+    "core",
+    "pricing",
+    "tracing",
+    "scoring",
+    "memory",
+)
 _S = 1_000_000_000
 _DRIVE_NS = 600 * _S  # that virtual time is measured on
 _GIB = 1 << 30
@@ -59,27 +69,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _figure(name: str, benched: Subject, asked: argparse.Namespace) -> Figure:
+    makers: dict[str, Callable[[], Figure]] = _computing(quick=asked.quick)
+    makers |= _running(benched, asked)
+    return makers[name]()
+
+
+def _computing(*, quick: bool) -> dict[str, Callable[[], Figure]]:
+    """Figures of what is computed here and runs nowhere."""
+    return {
+        "core": lambda: core.measure(rows=3_000 if quick else 30_000, repeats=1 if quick else 3),
+        "pricing": lambda: pricing.measure(repeats=5 if quick else 30),
+        "scoring": lambda: scoring.measure(frames=2_000 if quick else 100_000),
+    }
+
+
+def _running(benched: Subject, asked: argparse.Namespace) -> dict[str, Callable[[], Figure]]:
+    """Figures of runs."""
     quick: bool = asked.quick
-    match name:
-        case "overhead":
-            seconds: float = asked.seconds or (8 if quick else 60)
-            repeats: int = asked.repeats or (1 if quick else 2)
-            return overhead.measure(benched, length_ns=int(seconds * _S), repeats=repeats)
-        case "virtual":
-            return virtual.measure(benched, length_ns=_DRIVE_NS, repeats=1 if quick else 3)
-        case "core":
-            return core.measure(rows=3_000 if quick else 30_000, repeats=1 if quick else 3)
-        case "scoring":
-            return scoring.measure(frames=2_000 if quick else 100_000)
-        case "tracing":
-            return tracing.measure(benched, length_ns=(8 if quick else 60) * _S)
-        case "split":
-            return split.measure(benched, runs=40 if quick else 300)
-        case "agreement":
-            return agreement.measure(loops=1 if quick else 4, repeats=1 if quick else 2)
-        case _:
-            minutes: float = asked.minutes or (0.17 if quick else 10)
-            return memory.measure(benched, length_ns=int(minutes * 60 * _S))
+    seconds: float = asked.seconds or (8 if quick else 60)
+    repeats: int = asked.repeats or (1 if quick else 2)
+    minutes: float = asked.minutes or (0.17 if quick else 10)
+    return {
+        "overhead": lambda: overhead.measure(benched, length_ns=int(seconds * _S), repeats=repeats),
+        "virtual": lambda: virtual.measure(benched, length_ns=_DRIVE_NS, repeats=1 if quick else 3),
+        "split": lambda: split.measure(benched, runs=40 if quick else 300),
+        "agreement": lambda: agreement.measure(loops=1 if quick else 4, repeats=1 if quick else 2),
+        "tracing": lambda: tracing.measure(benched, length_ns=(8 if quick else 60) * _S),
+        "memory": lambda: memory.measure(benched, length_ns=int(minutes * 60 * _S)),
+    }
 
 
 def _parser() -> argparse.ArgumentParser:

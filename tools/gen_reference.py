@@ -111,7 +111,8 @@ MEANINGS: dict[str, str] = {
     "handover.",
     "links.<name>.shares": "Part of both rates that a task's messages have for themselves, no less "
     "and no more; everything else shares the rest.",
-    "devices": "The devices by name; this version takes one at each site.",
+    "devices": "The devices by name; this version takes one at each site, and beside it one with "
+    "`ops`.",
     "devices.<name>.spec": "An emulated device: an installed id (`splitway devices`), or a TOML "
     "file beside the scenario. Either this or `backend`.",
     "devices.<name>.backend": "A real device: the id of an installed backend. It is measured and "
@@ -121,6 +122,9 @@ MEANINGS: dict[str, str] = {
     "devices.<name>.slots": "Jobs that it runs at once.",
     "devices.<name>.batch": "Frames of one task that the cloud's emulated device may run together, "
     "as many as leave every one of them in time.",
+    "devices.<name>.ops": "ONNX operator types, for a PIM device: its units run no others. Alone "
+    "at its site, it leaves the rest to the processor before it; beside another emulated device, "
+    "the two act as one, and an operator moves where it gains. See [PIM](../explanation/pim.md).",
     "devices.<name>.faults": "When an emulated device is slower.",
     "devices.<name>.faults.kind": "`slow` alone.",
     "devices.<name>.faults.at": "When it begins, since t0.",

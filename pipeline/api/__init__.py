@@ -20,6 +20,7 @@ from pipeline.api.calls import (
     rerun,
     run,
 )
+from pipeline.api.fitting import DeviceCalibration, calibrate_device, calibration_document
 from pipeline.api.recording import RecordingReport, rec_info, rec_recover
 from pipeline.api.scoring import (
     Front,
@@ -35,6 +36,7 @@ __all__ = [
     "DEMO",
     "Agreement",
     "CacheReport",
+    "DeviceCalibration",
     "Front",
     "FrontEntry",
     "HostCalibration",
@@ -50,7 +52,9 @@ __all__ = [
     "Synthesised",
     "agree",
     "cache",
+    "calibrate_device",
     "calibrate_host",
+    "calibration_document",
     "check",
     "devices",
     "explain",

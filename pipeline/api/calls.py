@@ -257,13 +257,17 @@ def explain(
     return explain_document(explain_directory(directory, frame=wanted, most=most))
 
 
-def devices() -> list[dict[str, str | bool | dict[str, float] | None]]:
+def devices() -> list[dict[str, object]]:
     """Every device and backend that is installed, and why one is unavailable.
+
+    `spec` is the content of a device's file, every figure with its source; None for a backend, and
+    for a device that is not made of a file of ours.
 
     Raises:
         AcceleratorError: A plug-in does not load, or two devices claim one id.
     """
     from accelerators import registry
+    from pipeline.api.pricing import spec_content
 
     return [
         {
@@ -280,6 +284,7 @@ def devices() -> list[dict[str, str | bool | dict[str, float] | None]]:
             },
             "available": entry.available,
             "why": entry.why,
+            "spec": spec_content(entry.device),
         }
         for entry in registry.listing()
     ]

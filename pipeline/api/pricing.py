@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 from accelerators import registry
 from pipeline.graph import load_graph, segment_work
 
@@ -46,8 +48,12 @@ def price_document(
         "latency_ms": cost.latency_ns / _NS_PER_MS,
         "throughput_per_s": batch * _NS_PER_S / cost.period_ns if cost.period_ns else None,
         "energy_mj": None if cost.energy_pj is None else cost.energy_pj / _PJ_PER_MJ,
+        "energy_interval_mj": None
+        if cost.energy_interval_pj is None
+        else [bound_pj / _PJ_PER_MJ for bound_pj in cost.energy_interval_pj],
         "interval_ms": [bound_ns / _NS_PER_MS for bound_ns in cost.interval_ns],
         "label": cost.label,
+        "warnings": list(cost.warnings),
         "overhead_ms": cost.overhead_ns / _NS_PER_MS,
         "ops": [
             {
@@ -59,7 +65,16 @@ def price_document(
                 "macs": kinds[op.name].work.macs,
                 "bytes": op.moved_bytes,
                 "fused_into": op.fused_into,
+                "otherwise_ms": None if op.otherwise_ns is None else op.otherwise_ns / _NS_PER_MS,
             }
             for op in cost.ops
         ],
     }
+
+
+def spec_content(device: Device | None) -> object:
+    """Content of a device's file as plain data; None where it has none."""
+    spec: object = getattr(device, "spec", None)
+    if not isinstance(spec, BaseModel):
+        return None
+    return spec.model_dump(by_alias=True, exclude_none=True, mode="json", exclude={"stages"})

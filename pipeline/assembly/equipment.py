@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from accelerators import registry
 from accelerators.errors import AcceleratorError
 from accelerators.models.host import HostDevice
+from accelerators.models.package_joined import joined, limited
 from pipeline.assembly.links import link_hashes, link_of
 from pipeline.assembly.places import resolve
 from pipeline.draws import PPM
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipeline.link.model import LinkConfig
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.scenario.models import Device as DeviceModel
+    from pipeline.scenario.models import Scenario
 
 _TOML = ".toml"
 REFERENCE = "host-reference"
@@ -81,9 +83,10 @@ def equip(
             problems.append(loaded.problem(("sites", site, "host"), str(err)))
     placed: dict[str, PlacedDevice] = {}
     devices: dict[str, DeviceSpec] = {}
+    helps = _helpers(scenario)
     for name, wanted in scenario.devices.items():
         host = hosts.get(wanted.site)
-        if host is None:
+        if host is None or helps.get(wanted.site) == name:
             continue
         try:
             device = _device(wanted, host, loaded, allow_outside=allow_outside)
@@ -97,6 +100,17 @@ def equip(
             key = "spec" if wanted.spec is not None else "backend"
             problems.append(loaded.problem(("devices", name, key), str(err)))
             continue
+        helper = helps.get(wanted.site)
+        if helper is not None:
+            try:
+                beside = _device(
+                    scenario.devices[helper], host, loaded, allow_outside=allow_outside
+                )
+                device = joined(device, beside)
+                placed[wanted.site] = replace(placed[wanted.site], device=device)
+            except (AcceleratorError, InputError) as err:
+                problems.append(loaded.problem(("devices", helper, "ops"), str(err)))
+                continue
         devices[name] = DeviceSpec(
             name=name,
             id=wanted.backend or device.name,
@@ -186,9 +200,22 @@ def _device(
             raise InputError(f"backend {wanted.backend!r} is not available: {why}")
         return host
     spec = wanted.spec or ""
+    device: Device
     if spec.endswith(_TOML):
-        return registry.load_spec(resolve(spec, beside=loaded.path, allow_outside=allow_outside))
-    return registry.device(spec)
+        device = registry.load_spec(resolve(spec, beside=loaded.path, allow_outside=allow_outside))
+    else:
+        device = registry.device(spec)
+    return device if wanted.ops is None else limited(device, wanted.ops)
+
+
+def _helpers(scenario: Scenario) -> dict[str, str]:
+    """By site the device with `ops` that stands beside another, which it joins."""
+    alone = {wanted.site for wanted in scenario.devices.values() if wanted.ops is None}
+    return {
+        wanted.site: name
+        for name, wanted in scenario.devices.items()
+        if wanted.ops is not None and wanted.site in alone
+    }
 
 
 def _precision(wanted: DeviceModel, device: Device) -> Precision:

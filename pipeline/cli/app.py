@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,8 @@ from pipeline.cli.synthesising import synth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from accelerators.work import Precision
 
 _FAILED, _INPUT, _INCONCLUSIVE, _INFRASTRUCTURE = 1, 2, 3, 4
 _SIGNALLED = 128
@@ -275,7 +277,7 @@ def price(
     *,
     device: Annotated[str, typer.Option("--device", metavar="ID", help="See `devices`.")],
     precision: Annotated[
-        str | None, typer.Option("--precision", help="float32, float16 or int8.")
+        str | None, typer.Option("--precision", help="int8, fp16, w8a16 or float32.")
     ] = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Samples per run.")] = 1,
     json: options.Json = False,
@@ -356,13 +358,15 @@ def _options(sets: list[str] | None, seed: int | None, *, allow_outside: bool) -
     return api.Options(seed=seed, overrides=tuple(sets or ()), allow_outside=allow_outside)
 
 
-def _precision(text: str | None) -> Literal["float32", "float16", "int8"] | None:
+def _precision(text: str | None) -> Precision | None:
     match text:
-        case None | "float32" | "float16" | "int8":
+        case None | "float32" | "float16" | "int8" | "w8a16":
             return text
+        case "fp32" | "fp16":
+            return "float32" if text == "fp32" else "float16"
         case _:
             raise typer.BadParameter(
-                f"{text!r} is none of float32, float16, int8", param_hint="--precision"
+                f"{text!r} is none of int8, fp16, w8a16, float32", param_hint="--precision"
             )
 
 

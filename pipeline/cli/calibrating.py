@@ -1,4 +1,4 @@
-"""`splitway calibrate`: a host file for this machine."""
+"""`splitway calibrate`: a host file for this machine, or a device fitted to published figures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from pipeline import api
 from pipeline.cli import options
+from pipeline.cli.fitting import calibrate_published
 from pipeline.cli.printing import print_json, print_table
 from pipeline.cli.progress import Watcher
 from pipeline.cli.stopping import Stopper
@@ -23,11 +24,28 @@ _NS_PER_MS = 1e6
 
 
 def calibrate(
-    scenario: options.OptionalScenario = None,
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DEVICE|SCENARIO", help="A device, with --from; a scenario file, with --host."
+        ),
+    ] = None,
     *,
     host: Annotated[
-        Path, typer.Option("--host", metavar="FILE", help="Host file to write, NAME.toml.")
-    ],
+        Path | None,
+        typer.Option("--host", metavar="FILE", help="Host file to write, NAME.toml."),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="CSV", help="Published figures to fit DEVICE to."),
+    ] = None,
+    graphs: Annotated[
+        Path | None,
+        typer.Option("--graphs", metavar="DIR", help="Folder of the graphs that CSV names."),
+    ] = None,
+    fitted: Annotated[
+        Path | None, typer.Option("-o", metavar="FILE", help="Fitted file to write, NAME.toml.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     allow_outside: options.Outside = False,
     json: options.Json = False,
@@ -36,11 +54,14 @@ def calibrate(
     no_color: options.NoColor = False,
     folder: options.Folder = None,
     sets: options.Sets = None,
-    seed: options.Seed = None,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", min=0, help="Of the scenario, or of the models left out."),
+    ] = None,
     out: options.Out = None,
     timeout: options.Timeout = None,
 ) -> None:
-    """Run a scenario live, the demo if none is named, and write what this machine's host costs."""
+    """Measure what this machine's host costs, or fit a device to published figures."""
     common = options.common(
         json=json,
         quiet=quiet,
@@ -49,19 +70,46 @@ def calibrate(
         folder=folder,
         timeout=timeout,
     )
+    if host is not None and table is not None:
+        raise typer.BadParameter("give one of --host and --from", param_hint="--from")
+    if table is not None:
+        if subject is None or graphs is None:
+            raise typer.BadParameter(
+                "with --from, name a DEVICE and the --graphs", param_hint="--from"
+            )
+        calibrate_published(
+            common, subject, table=table, graphs=graphs, out=fitted, force=force, seed=seed
+        )
+        return
+    if host is None:
+        raise typer.BadParameter("give --host FILE or --from CSV", param_hint="--host")
+    if graphs is not None or fitted is not None:
+        raise typer.BadParameter("--graphs and -o belong to --from", param_hint="--host")
+    _measure_host(
+        common,
+        host,
+        scenario=None if subject is None else Path(subject),
+        settings=api.Options(seed=seed, overrides=tuple(sets or ()), allow_outside=allow_outside),
+        out=out,
+        force=force,
+    )
+
+
+def _measure_host(
+    common: Common,
+    host: Path,
+    *,
+    scenario: Path | None,
+    settings: api.Options,
+    out: Path | None,
+    force: bool,
+) -> None:
     stopper = Stopper(common.timeout_s)
     stopper.install()
-    watcher = Watcher(common, stopper, driver="live", seed=seed)
+    watcher = Watcher(common, stopper, driver="live", seed=settings.seed)
     try:
         found = api.calibrate_host(
-            host,
-            scenario=scenario,
-            options=api.Options(
-                seed=seed, overrides=tuple(sets or ()), allow_outside=allow_outside
-            ),
-            out=out,
-            force=force,
-            observer=watcher,
+            host, scenario=scenario, options=settings, out=out, force=force, observer=watcher
         )
     finally:
         watcher.close()

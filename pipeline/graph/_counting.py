@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
+from accelerators.work import MatrixWork
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import onnx
 
@@ -120,6 +122,67 @@ def count(node: onnx.NodeProto, shapes: Mapping[str, Shape]) -> Count:
     if op in _GLOBAL_POOLS:
         return Count(macs=0, kernel_elements=prod(shapes[node.input[0]][2:]))
     return Count(macs=0, kernel_elements=prod(_ints(node, "kernel_shape")))
+
+
+def products(
+    node: onnx.NodeProto, shapes: Mapping[str, Shape], live: Collection[str]
+) -> tuple[MatrixWork, ...]:
+    """Matrix products of an operator that is known to have some; empty for any other.
+
+    Args:
+        node: The operator.
+        shapes: Shape of each tensor it reads or makes, in the file's axis order.
+        live: Names of its inputs that are no weights.
+
+    Returns:
+        The products. The matrix is the factor that is a weight; where both or neither are, the
+        right one, or the left one if it is larger. Multiply-adds of all add up to `count`'s.
+    """
+    op = node.op_type
+    if op in _RECURRENT:
+        steps, batch = shapes[node.input[0]][:2]
+        across, back = node.input[1], node.input[2]
+        directions, rows, depth = shapes[across]
+        return (
+            MatrixWork(
+                rows=rows,
+                depth=depth,
+                vectors=steps * batch,
+                matrices=directions,
+                constant=across not in live,
+            ),
+            MatrixWork(
+                rows=rows,
+                depth=shapes[back][2],
+                vectors=batch,
+                matrices=directions,
+                steps=steps,
+                constant=back not in live,
+            ),
+        )
+    if op not in _PRODUCTS:
+        return ()
+    names = tuple(node.input[place] for place in _PRODUCTS[op])
+    left, right = (shapes[name] for name in names)
+    out = shapes[node.output[0]]
+    macs = count(node, shapes).macs
+    if not macs:  # nothing comes out
+        return ()
+    constant = tuple(name not in live for name in names)
+    swapped = prod(left) > prod(right) if constant[0] == constant[1] else constant[0]
+    matrix = left if swapped else right
+    depth = macs // prod(out)
+    matrices = prod(matrix[:-2])
+    rows = prod(matrix) // (depth * matrices)
+    return (
+        MatrixWork(
+            rows=rows,
+            depth=depth,
+            vectors=macs // (rows * depth * matrices),
+            matrices=matrices,
+            constant=constant[0 if swapped else 1],
+        ),
+    )
 
 
 def _einsum(node: onnx.NodeProto, shapes: Mapping[str, Shape], out: Shape) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from accelerators.work import OpWork
 from pipeline.errors import ModelError
-from pipeline.graph._counting import UncountedError, count
+from pipeline.graph._counting import UncountedError, count, products
 from pipeline.graph._loading import load_model
 from pipeline.graph._shapes import infer
 from pipeline.graph.model import Graph, Operator, Tensor
@@ -190,6 +190,7 @@ def _work(
     }
     try:
         counted = count(node, shapes)
+        multiplied = products(node, shapes, reads)
     except UncountedError as err:
         raise ModelError(path, f"operator {name!r}: {err}") from None
     except (IndexError, KeyError, ValueError) as err:
@@ -206,6 +207,7 @@ def _work(
         groups=counted.groups,
         kernel_elements=counted.kernel_elements,
         producers=makers,
+        products=multiplied,
     )
 
 

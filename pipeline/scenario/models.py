@@ -121,8 +121,9 @@ class Device(ScenarioModel):
     site: str
     compute: Literal["ahead"] = "ahead"
     slots: int = Field(default=1, ge=1, le=64)
-    precision: Literal["float32", "float16", "int8"] | None = None
+    precision: Literal["float32", "float16", "int8", "w8a16"] | None = None
     batch: int = Field(default=1, ge=1, le=64)
+    ops: list[str] | None = Field(default=None, min_length=1)
     faults: list[DeviceFault] = Field(default_factory=list)
 
 
@@ -391,7 +392,6 @@ class Scenario(ScenarioModel):
 # refused by name, so that nobody believes that they took effect.
 LATER: dict[str, str] = {
     "sites.*.profile": "site profiles",
-    "devices.*.ops": "devices for some operators only",
     "run.keys": "CURVE keys",
 }
 # Values that belong to later features, by key.

@@ -11,7 +11,7 @@ from pipeline.scenario.models import FUSE, TRACK, MovingDeadline
 from pipeline.scenario.policies import policy_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from pipeline.scenario.models import Drive, PathModel, Scenario, StreamModel, Task
 
@@ -118,6 +118,8 @@ def _devices(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             yield ("devices", name, "batch"), "is for emulated devices; a real one runs no batches"
         if device.backend is not None and device.faults:
             yield ("devices", name, "faults"), "are for emulated devices; a real one is not slowed"
+        if device.backend is not None and device.ops is not None:
+            yield ("devices", name, "ops"), "is for emulated devices; a real one runs it all"
         if device.site == VEHICLE and device.batch > 1:
             yield ("devices", name, "batch"), "is for the cloud's device"
         if device.site not in scenario.sites:
@@ -128,8 +130,25 @@ def _devices(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     for site, names in at_site.items():
         if not names:
             yield ("devices",), f"no device stands at the {site}"
-        for name in names[1:]:
-            yield ("devices", name), f"this version does not do several devices at a site ({site})"
+        yield from _together(scenario, site, names)
+
+
+def _together(
+    scenario: Scenario, site: str, names: Sequence[str]
+) -> Iterator[tuple[Location, str]]:
+    """One device at a site; beside it may stand one that some operators go to."""
+    helpers = [name for name in names if scenario.devices[name].ops is not None]
+    mains = [name for name in names if name not in helpers]
+    for name in (*mains[1:], *helpers[1:]):
+        reason = f"this version does not do several devices at a site ({site})"
+        yield ("devices", name), f"{reason}, but for one with `ops` beside one without"
+    for name in helpers[:1] if mains else []:
+        device = scenario.devices[name]
+        if scenario.devices[mains[0]].backend is not None:
+            yield ("devices", name), f"cannot stand beside a real device ({mains[0]})"
+        for key in ("batch", "faults", "precision", "slots"):
+            if key in device.model_fields_set:
+                yield ("devices", name, key), f"is for the device beside it, {mains[0]!r}"
 
 
 def _tasks(scenario: Scenario) -> Iterator[tuple[Location, str]]:

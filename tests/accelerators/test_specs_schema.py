@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from accelerators.errors import SpecError
-from accelerators.models import host, npu
+from accelerators.models import host, npu, package, pim
 from accelerators.specs_schema import read_spec
 
 if TYPE_CHECKING:
@@ -31,45 +31,80 @@ def refused(text: str, folder: Path) -> str:
 def test_every_spec_file_is_shipped_as_a_device() -> None:
     """No TOML lies in the folder that no device is made of."""
     names = {file.name.removesuffix(".toml") for file in FOLDER.iterdir()}
-    assert names == {*npu.SHIPPED, *host.SHIPPED}
+    assert names == {*npu.SHIPPED, *host.SHIPPED, *pim.SHIPPED, *package.SHIPPED}
 
 
-@pytest.mark.parametrize("name", [*npu.SHIPPED, *host.SHIPPED])
+@pytest.mark.parametrize("name", [*npu.SHIPPED, *host.SHIPPED, *pim.SHIPPED, *package.SHIPPED])
 def test_a_file_is_named_after_its_device(name: str) -> None:
     """The id in the file is the file's name."""
     assert tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))["id"] == name
 
 
 def test_the_published_figures_of_warboy_stand_in_its_spec() -> None:
-    """64 TOPS are 32 tera multiply-adds; 66 GB/s; caches within 32 MB."""
+    """64 TOPS, and a fit below that peak: 32 tera multiply-adds."""
     spec = tomllib.loads(WARBOY)
-    assert spec["compute"]["int8"]["peak_macs_per_s"]["value"] == 32 * 10**12
-    assert spec["memory"]["bytes_per_s"]["value"] == 66 * 10**9
-    memory = spec["memory"]
-    held = memory["weight_cache_bytes"]["value"] + memory["activation_buffer_bytes"]["value"]
-    assert held <= 32 * 10**6
+    assert "64 TOPS" in {found["figure"] for found in spec["published"]}
+    assert spec["rates"]["int8"]["macs_per_s"]["value"] < 32 * 10**12
+
+
+@pytest.mark.parametrize("name", npu.SHIPPED)
+def test_a_label_says_what_stands_behind_a_spec(name: str) -> None:
+    """A fitted file has the error of its fit; an extrapolated one is at least a factor two wide."""
+    spec = tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
+    bias = spec["bias"]
+    if spec["label"] == "fitted":
+        assert spec["fit"]["held_out"] >= 3
+        assert spec["fit"]["median_permille"] > 0
+        assert len(spec["fit"]["data_sha256"]) == 64
+    else:
+        assert spec["label"] in {"anchored", "extrapolated"}
+        assert bias["low_permille"] <= 500
+        assert bias["high_permille"] >= 2000
+
+
+def test_a_fit_belongs_to_the_label_fitted_and_to_no_other(tmp_path: Path) -> None:
+    """A file cannot claim a fit that it does not describe."""
+    text = WARBOY.replace('label = "fitted"', 'label = "anchored"')
+    assert "exactly where the table fit" in refused(text, tmp_path)
+
+
+def test_a_power_range_upside_down_is_refused(tmp_path: Path) -> None:
+    """The low bound is the lower one; both are named."""
+    text = WARBOY.replace("value = 40000\n", "value = 70000\n")
+    assert "low_mw (70000) is above high_mw (60000)" in refused(text, tmp_path)
 
 
 def test_an_unknown_key_is_refused(tmp_path: Path) -> None:
     """A misspelt figure must not fall back to a default."""
-    text = WARBOY.replace("[power]", "[power]\nidle_mw = 3")
-    assert "power.idle_mw" in refused(text, tmp_path)
+    text = WARBOY.replace("[energy.low_mw]", "[energy]\nidle_mw = 3\n\n[energy.low_mw]")
+    assert "energy.idle_mw" in refused(text, tmp_path)
 
 
 def test_a_figure_without_a_source_is_refused(tmp_path: Path) -> None:
     """Numbers that nobody can check do not enter."""
-    text = WARBOY.replace("[power]\nactive_mw = {", "[power]\nactive_mw = { value = 1 } #")
-    assert "power.active_mw.source" in refused(text, tmp_path)
+    text = WARBOY.replace("[energy.low_mw]\nvalue = 40000\nsource", "[energy.low_mw]\nvalue = 1 #")
+    assert "energy.low_mw.source" in refused(text, tmp_path)
 
 
 def test_all_problems_are_named_at_once(tmp_path: Path) -> None:
     """Two mistakes, one message."""
-    text = WARBOY.replace('label = "assumed"', 'label = "guessed"').replace(
-        "low_permille = 700", "low_permille = 1700"
+    low = tomllib.loads(WARBOY)["bias"]["low_permille"]
+    text = WARBOY.replace('label = "fitted"', 'label = "guessed"').replace(
+        f"low_permille = {low}", "low_permille = 1700"
     )
     message = refused(text, tmp_path)
     assert "label" in message
     assert "bias.low_permille" in message
+
+
+def test_an_unknown_precision_is_refused(tmp_path: Path) -> None:
+    """Only precisions whose elements have a size."""
+    assert "int3" in refused(WARBOY.replace("rates.int8", "rates.int3"), tmp_path)
+
+
+def test_an_unknown_schema_is_refused(tmp_path: Path) -> None:
+    """The number of the schema decides which tables there are."""
+    assert "schema" in refused(WARBOY.replace("splitway.device/2", "splitway.device/9"), tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["gpu", "real"])
@@ -80,8 +115,10 @@ def test_an_unknown_kind_is_refused(kind: str, tmp_path: Path) -> None:
 
 def test_a_rate_of_zero_is_refused(tmp_path: Path) -> None:
     """Rates are divided by."""
-    text = WARBOY.replace("value = 66_000_000_000", "value = 0")
-    assert "memory.bytes_per_s.value" in refused(text, tmp_path)
+    text = WARBOY.replace(
+        "[link.bytes_per_s]\nvalue = 12000000000", "[link.bytes_per_s]\nvalue = 0"
+    )
+    assert "link.bytes_per_s.value" in refused(text, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "a = [", "\x00", "a = 1\na = 2", "[" * 20_000])

@@ -59,7 +59,7 @@ def test_the_result_has_every_frame_in_one_fate_and_every_key(
         assert path["verdict_at_bias"] is not None
     assert everything["p99_ms"] is None
     assert everything["reasons"]["p99_ms"] == "needs 299 frames, has 40"
-    assert document["devices"][0]["label"] == "assumed"
+    assert document["devices"][0]["label"] == "fitted"
     assert not verify_manifest(out)
 
 

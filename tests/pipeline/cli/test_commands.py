@@ -57,10 +57,14 @@ def test_devices_are_listed_with_their_labels() -> None:
     document = json.loads(done.stdout)
     assert document["schema"] == "splitway.devices/1"
     by_id = {entry["id"]: entry for entry in document["devices"]}
-    assert by_id["furiosa-warboy"]["label"] == "assumed"
+    assert by_id["furiosa-warboy"]["label"] == "fitted"
     assert by_id["qualcomm-sa8775p"]["kind"] == "npu"
     assert by_id["cpu"]["kind"] == "real"
-    assert all(entry["fit_error"] is None for entry in by_id.values())
+    assert by_id["cpu"]["spec"] is None
+    spec = by_id["nvidia-t4"]["spec"]
+    assert (spec["class"], spec["capacity"]["memory_bytes"]["value"]) == ("cloud", 16 * 10**9)
+    for entry in by_id.values():
+        assert (entry["fit_error"] is not None) == (entry["label"] == "fitted")
     assert "furiosa-warboy" in _splitway("devices").stdout
 
 
@@ -75,7 +79,8 @@ def test_a_price_adds_up(tmp_path: Path) -> None:
     document = json.loads(done.stdout)
     total = document["overhead_ms"] + sum(op["latency_ms"] for op in document["ops"])
     assert document["latency_ms"] == pytest.approx(total)
-    assert document["label"] == "assumed"
+    assert document["label"] == "fitted"
+    assert document["energy_interval_mj"][0] < document["energy_mj"]
     two = _splitway("price", str(model), str(model), "--device", "furiosa-warboy", "--json")
     assert len(json.loads(two.stdout)) == 2
     assert "Conv" in _splitway("price", str(model), "--device", "furiosa-warboy").stdout

@@ -1,0 +1,238 @@
+"""The fit of the NPU model: parameters in log space, a robust loss, and priors that bound them.
+
+Minimised is the sum of `rho((ln modelled - ln published) / scale)` with scipy's soft-l1 as rho,
+plus the squared distance of each log parameter from its prior in units of the prior's width. A
+factor, not a difference, is what a latency is off by; a robust loss leaves rows aside whose layers
+left the accelerator; a prior keeps a parameter that the rows say nothing about where it is
+plausible. The modelled time is that of `accelerators.models.segment`, in floats.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from accelerators.errors import CalibrationDataError
+from accelerators.models.facts import Role, facts
+from accelerators.work import BYTES_PER_ELEMENT, WEIGHT_BYTES_PER_ELEMENT, Precision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from accelerators.calibration.published import Figure
+    from accelerators.models.roofline import Link
+    from accelerators.work import SegmentWork
+
+    Floats = NDArray[np.float64]
+
+ORDER: tuple[Precision, ...] = ("int8", "float16", "w8a16", "float32")
+# Typical value and width of the log, a factor e for 1: the first where a chip of a few TMAC/s
+# stands, the second so wide that some ten rows outweigh it. Times in ns, rates per ns.
+PRIORS: dict[str, tuple[float, float]] = {
+    "int8_macs": (11_000.0, 1.0),
+    "float16_macs": (2_200.0, 1.0),
+    "w8a16_macs": (4_500.0, 1.0),
+    "float32_macs": (1_000.0, 1.0),
+    "depthwise_times": (8.0, 1.0),
+    "product_times": (1.1, 0.4),
+    "weight_bytes": (50.0, 0.7),
+    "activation_bytes": (40.0, 1.0),
+    "vector_bytes": (30.0, 1.0),
+    "product_ns": (10_000.0, 1.0),
+    "run_int8_ns": (150_000.0, 0.7),
+    "run_wide_ns": (500_000.0, 0.7),
+    "fill": (0.3, 1.0),
+}
+NAMES = tuple(PRIORS)
+SCALE = 0.15
+LEAST_FIGURES = 3
+# A value this much of its prior's width away from it was moved by figures.
+_MOVED = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Counts of several rows (graph and precision), one after the other, ready for the formula.
+
+    Arrays over operators have shape (operators,), those over rows (rows,). `role` is 0 for a
+    convolution, 1 for a product, 2 for a lone element-wise operator, 3 for the vector unit.
+    """
+
+    role: NDArray[np.int8]
+    macs: Floats
+    window_macs: Floats
+    weight_bytes: Floats
+    traffic_bytes: Floats
+    vector_bytes: Floats
+    precision: NDArray[np.int8]
+    starts: NDArray[np.int64]
+    row_precision: NDArray[np.int8]
+    batch: Floats
+    row_batch: Floats
+    busy: NDArray[np.bool_]
+    transfer_ns: Floats
+    slots: int
+
+
+def design(
+    works: Mapping[str, SegmentWork],
+    figures: Sequence[Figure],
+    *,
+    resident_bytes: int | None = None,
+    link: Link | None = None,
+    slots: int = 1,
+) -> Design:
+    """Counts of the figures' graphs at their precisions, weights less what stays on the chip."""
+    parts, lengths = [], []
+    kept: dict[str, Floats] = {}
+    for figure in figures:
+        if figure.graph not in kept:
+            kept[figure.graph] = _counts(works[figure.graph])
+        part, precision = kept[figure.graph], figure.precision
+        item, weight = BYTES_PER_ELEMENT[precision], WEIGHT_BYTES_PER_ELEMENT[precision]
+        code = np.full(len(part), ORDER.index(precision), dtype=np.float64)
+        scaled = part * np.array([1, 1, 1, weight, item, item], dtype=np.float64)
+        if resident_bytes is not None:
+            held = float(scaled[:, 3].sum())
+            scaled[:, 3] *= max(0.0, held - resident_bytes) / max(held, 1.0)
+        batch = np.full(len(part), figure.batch, dtype=np.float64)
+        parts.append(np.column_stack([scaled, code, batch]))
+        lengths.append(len(part))
+    table = np.concatenate(parts)
+    return Design(
+        role=table[:, 0].astype(np.int8),
+        macs=table[:, 1],
+        window_macs=table[:, 2],
+        weight_bytes=table[:, 3],
+        traffic_bytes=table[:, 4],
+        vector_bytes=table[:, 5],
+        precision=table[:, 6].astype(np.int8),
+        starts=np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
+        row_precision=np.array([ORDER.index(f.precision) for f in figures], dtype=np.int8),
+        batch=table[:, 7],
+        row_batch=np.array([f.batch for f in figures], dtype=np.float64),
+        busy=np.array([f.busy for f in figures], dtype=np.bool_),
+        slots=slots,
+        transfer_ns=np.array([_transfers_ns(works[f.graph], f, link) for f in figures]),
+    )
+
+
+def _transfers_ns(work: SegmentWork, figure: Figure, link: Link | None) -> float:
+    """Time of inputs and outputs over a card's link."""
+    if link is None:
+        return 0.0
+    moved = figure.batch * (work.input_elements + work.output_elements)
+    return 2 * link.transfer_ns + moved * BYTES_PER_ELEMENT[figure.precision] * (
+        1e9 / link.bytes_per_s
+    )
+
+
+def _counts(work: SegmentWork) -> Floats:
+    rows = []
+    for fact in facts(work.ops):
+        if fact.role in {Role.FREE, Role.FUSED}:
+            continue
+        role = {Role.ELEMENTS: 2, Role.VECTOR: 3}.get(fact.role, 1 if fact.product_macs else 0)
+        macs = fact.product_macs or fact.macs
+        rows.append((role, macs, fact.window_macs, fact.weights, fact.traffic, fact.vector))
+    # A graph of free operators only still has a run.
+    return np.array(rows or [(3, 0, 0, 0, 0, 0)], dtype=np.float64)
+
+
+def modelled_ns(log_values: Floats, counts: Design) -> Floats:
+    """Time of each row (ns), as its figure counts it; `log_values` in the order of `NAMES`."""
+    p = dict(zip(NAMES, np.exp(log_values), strict=True))
+    rates = np.array([p[f"{name}_macs"] for name in ORDER])[counts.precision]
+    work = np.maximum(counts.macs, counts.window_macs * p["depthwise_times"])
+    product = counts.role == 1
+    arithmetic = np.where(product, counts.macs * p["product_times"], work) / rates
+    filled = (counts.batch + p["fill"]) / (1 + p["fill"])
+    inside = (arithmetic + counts.vector_bytes / p["vector_bytes"]) * filled
+    weights = counts.weight_bytes / p["weight_bytes"]
+    traffic = counts.batch * counts.traffic_bytes / p["activation_bytes"]
+    longest = np.maximum(np.maximum(inside, weights), traffic)
+    per_op = longest + np.where(product, p["product_ns"], 0.0)
+    runs = np.array([p["run_int8_ns"], *[p["run_wide_ns"]] * 3])[counts.row_precision]
+    busy_ns: Floats = np.add.reduceat(per_op, counts.starts)
+    period_ns = np.maximum(busy_ns, runs) / (counts.row_batch * counts.slots)
+    total: Floats = np.where(counts.busy, period_ns, busy_ns + runs + counts.transfer_ns)
+    return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """A fit: values by the names in `PRIORS` (ns, per ns, or a factor), and ln(modelled/published).
+
+    Attributes:
+        values: Fitted values.
+        residuals: One per figure, in the figures' order, shape (figures,).
+        untouched: Names of the values that the figures say nothing of: still where the prior has
+            them.
+    """
+
+    values: Mapping[str, float]
+    residuals: Floats
+    untouched: frozenset[str]
+
+    def log_values(self) -> Floats:
+        """The values as the model takes them."""
+        return np.log([self.values[name] for name in NAMES])
+
+
+def fit(
+    works: Mapping[str, SegmentWork],
+    figures: Sequence[Figure],
+    *,
+    left_aside: frozenset[str] = frozenset(),
+    centre: Mapping[str, float] | None = None,
+    resident_bytes: int | None = None,
+    link: Link | None = None,
+    slots: int = 1,
+) -> Fit:
+    """Fit the model to figures.
+
+    Args:
+        works: Whole graphs as segments, by file name; at least those of the figures.
+        figures: What to fit to.
+        left_aside: Graphs whose figures get a residual but no say in the fit.
+        centre: Prior values other than `PRIORS` has, such as those of a related device.
+        resident_bytes: Weights that the device holds on chip.
+        link: Link of a card, whose transfers are part of a latency.
+        slots: Runs that a busy device works on at once.
+
+    Raises:
+        CalibrationDataError: Fewer than three figures have a say.
+    """
+    from scipy.optimize import least_squares  # noqa: PLC0415 - slow to import
+
+    used = [figure for figure in figures if figure.graph not in left_aside]
+    if len(used) < LEAST_FIGURES:
+        raise CalibrationDataError(
+            "fit", f"{len(used)} figures are too few; at least {LEAST_FIGURES} are needed"
+        )
+    counts = design(works, used, resident_bytes=resident_bytes, link=link, slots=slots)
+    target = np.log([figure.time_ns for figure in used])
+    typical = np.log([(centre or {}).get(name, PRIORS[name][0]) for name in NAMES])
+    width = np.array([PRIORS[name][1] for name in NAMES])
+
+    def residuals(log_values: Floats) -> Floats:
+        gap = (np.log(modelled_ns(log_values, counts)) - target) / SCALE
+        robust = np.sign(gap) * SCALE * np.sqrt(2 * (np.sqrt(1 + gap**2) - 1))
+        prior = SCALE * (log_values - typical) / width
+        return np.concatenate([robust, prior])
+
+    found = least_squares(residuals, typical, max_nfev=80)
+    everything = design(works, figures, resident_bytes=resident_bytes, link=link, slots=slots)
+    gaps = np.log(modelled_ns(found.x, everything)) - np.log([f.time_ns for f in figures])
+    moved = np.abs(found.x - typical) / width
+    return Fit(
+        values=dict(zip(NAMES, np.exp(found.x).tolist(), strict=True)),
+        residuals=gaps,
+        untouched=frozenset(
+            name for name, by in zip(NAMES, moved.tolist(), strict=True) if by < _MOVED
+        ),
+    )

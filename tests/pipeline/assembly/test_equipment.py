@@ -1,0 +1,113 @@
+"""Tests of devices with `ops`: alone at a site, and beside another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from accelerators.work import MatrixWork, OpWork, SegmentWork
+from pipeline.assembly.equipment import equip
+from pipeline.errors import ScenarioError
+from pipeline.scenario import load_scenario
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.assembly.equipment import Equipment
+
+TEXT = """\
+splitway: 1
+name: small
+drive: {{path: drive.mp4, streams: {{front: {{period: 40ms}}}}}}
+sites: {{vehicle: , cloud: }}
+links: {{cell: {{between: [vehicle, cloud], up: 1Mbit/s, down: 1Mbit/s, rtt: 1ms}}}}
+devices:
+  edge0: {{spec: qualcomm-sa8775p, site: vehicle}}
+{cloud}
+tasks:
+  objects:
+    input: {{stream: front, size: [416, 416]}}
+    variants: {{only: {{model: model.onnx}}}}
+    output: yolox
+paths:
+  camera->objects: {{from: front, through: [objects], e2e: 100ms}}
+"""
+WIDE = OpWork(
+    name="wide",
+    op_type="MatMul",
+    macs=8192 * 8192,
+    weight_elements=8192 * 8192,
+    input_elements=8192,
+    output_elements=8192,
+    products=(MatrixWork(rows=8192, depth=8192, vectors=1),),
+)
+MAIN = "  cloud0: {spec: qualcomm-sa8775p, site: cloud, precision: float16}"
+BESIDE = "  pim0: {spec: skhynix-gddr6-aim, site: cloud, ops: [MatMul, Gemm]}"
+
+
+def equipped(folder: Path, cloud: str) -> Equipment:
+    """The equipment of a scenario with these devices in the cloud."""
+    path = folder / "s.yaml"
+    path.write_text(TEXT.format(cloud=cloud), "utf-8")
+    return equip(load_scenario(path))
+
+
+@pytest.mark.parametrize(
+    "cloud", [f"{MAIN}\n{BESIDE}", f"{BESIDE}\n{MAIN}"], ids=["after", "before"]
+)
+def test_a_pim_device_beside_another_acts_with_it_as_one(cloud: str, tmp_path: Path) -> None:
+    """The route knows `cloud0`; its price sends a wide product to the memory."""
+    equipment = equipped(tmp_path, cloud)
+    assert set(equipment.devices) == {"edge0", "cloud0"}
+    spec = equipment.devices["cloud0"]
+    assert spec.id == "qualcomm-sa8775p+skhynix-gddr6-aim"
+    placed = equipment.world.cloud
+    assert (placed.name, placed.precision) == ("cloud0", "float16")
+    work = SegmentWork(name="s", ops=(WIDE,), input_elements=8192, output_elements=8192)
+    (share,) = placed.device.price(work, batch=1, precision="float16").ops
+    assert share.on == "skhynix-gddr6-aim"
+    assert len(equipment.quantiles[placed.device.name]) == 101
+
+
+def test_a_pim_device_alone_leaves_the_rest_to_its_host(tmp_path: Path) -> None:
+    """Only what `ops` lists runs on its units."""
+    equipment = equipped(tmp_path, BESIDE)
+    device = equipment.world.cloud.device
+    assert (equipment.devices["pim0"].id, device.kind) == ("skhynix-gddr6-aim", "pim")
+    assert device.supports(WIDE)
+    assert not device.supports(
+        OpWork(
+            name="g",
+            op_type="GRU",
+            macs=1,
+            weight_elements=1,
+            input_elements=1,
+            output_elements=1,
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("cloud", "reason"),
+    [
+        (
+            "  pim0: {spec: skhynix-gddr6-aim, site: cloud, ops: [Conv]}",
+            "skhynix-gddr6-aim cannot run Conv; its units can run",
+        ),
+        (
+            "  pim0: {spec: furiosa-warboy, site: cloud, ops: [Conv]}",
+            "only a pim is limited to some operators",
+        ),
+        (
+            f"  cloud0: {{spec: npu-pim-package, site: cloud}}\n{BESIDE}",
+            "cannot join npu-pim-package",
+        ),
+    ],
+)
+def test_what_cannot_be_limited_or_joined_is_named(cloud: str, reason: str, tmp_path: Path) -> None:
+    """With the device's line in the file."""
+    with pytest.raises(ScenarioError) as caught:
+        equipped(tmp_path, cloud)
+    assert reason in str(caught.value)
+    assert "devices.pim0" in str(caught.value)
