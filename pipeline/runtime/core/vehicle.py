@@ -210,7 +210,10 @@ class VehicleCore:
             task.waiting = None
             if not isinstance(admitted, Admitted):
                 self._settle(frame, "dropped", admitted, at_ns, out)
-            elif at_ns + admitted.chart.predicted_ns > frame.expires_at_ns:
+            elif (
+                not self._config.grant_when_settled  # at full speed nothing may be lost
+                and at_ns + admitted.chart.predicted_ns > frame.expires_at_ns
+            ):
                 self._admission.give_back(task, admitted)  # no path's deadline can be met
                 self._settle(frame, "dropped", "expired", at_ns, out)
             else:

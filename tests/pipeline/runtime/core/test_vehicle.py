@@ -658,3 +658,17 @@ def test_frames_of_an_unknown_stream_are_forgotten(local: type[Local], build: Bu
     car = _car(local, build, build.config())
     commands: Sequence[Command] = car.tell(build.offered(0, stream="rear"), 0)
     assert commands == [Grant(peer=PLAYER, amount=1), Forget(refs=("rear/0",))]
+
+
+def test_a_frame_that_waits_at_full_speed_is_never_dropped(
+    local: type[Local], build: Build
+) -> None:
+    """Where the player waits for a frame to be settled, no deadline counts and nothing is lost."""
+    config = replace(
+        build.config("edge", in_flight=1), drops_expired=False, grant_when_settled=True
+    )
+    car = _car(local, build, config)
+    first = car.tell(build.offered(0), 0)
+    car.tell(build.offered(1), 40 * MS)
+    car.work_off(first, 140 * MS - 6 * MS)
+    assert not [fate for fate in _fates(car.said) if fate[2] == "dropped"]

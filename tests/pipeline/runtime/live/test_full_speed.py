@@ -68,3 +68,10 @@ def test_a_live_run_with_faulty_sensors_balances(
         *(f"front/{number} drop" for number in range(34, 40)),
     ]
     assert api.rerun(out).same
+
+
+def test_at_full_speed_the_cloud_refuses_nothing(write_scenario: Callable[..., Path]) -> None:
+    """However late: a frame that it refused would be lost."""
+    options = api.Options(overrides=("run.rate=max",))
+    assert not api.check(write_scenario(), options).spec.core.cloud.refuses
+    assert api.check(write_scenario()).spec.core.cloud.refuses
