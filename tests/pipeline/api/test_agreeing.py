@@ -40,7 +40,8 @@ def test_an_idle_link_agrees_in_everything_that_no_clock_decides(
         assert (path["virtual_kind"], path["live_kind"]) == ("modelled", "emulated")
         p50, _, p99 = path["percentiles"]
         assert p50["modelled_ms"] is not None
-        assert p50["live_ms"] is not None
+        # A host that is very busy may drop half of the frames; then the figure says so.
+        assert p50["live_ms"] is not None or p50["reason"]
         assert p99["reason"] == f"needs 299 frames, has {path['frames']}"
         spans = {span["name"] for span in path["spans"]}
         assert spans >= {"source", "prepare", "edge", "pack", "uplink", "cloud", "post", "deliver"}
