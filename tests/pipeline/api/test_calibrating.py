@@ -24,7 +24,8 @@ def test_the_file_holds_what_the_live_run_cost(
     """Every stage that was used has the run's median, and a scenario can name the file."""
     scenario = write_scenario()
     file = scenario.parent / "mine.toml"
-    found = api.calibrate_host(file, scenario=scenario, out=tmp_path / "run")
+    passes = api.Options(overrides=("run.loop=3",))  # enough, also where the host drops many
+    found = api.calibrate_host(file, scenario=scenario, options=passes, out=tmp_path / "run")
     assert found.exit_code == 0
     host = load_host(file, source="mine.toml")
     assert "cores of" in host.machine
@@ -75,6 +76,8 @@ def test_the_verb_prints_one_document(write_scenario: Callable[..., Path], tmp_p
             str(file),
             "--json",
             "--quiet",
+            "--set",
+            "run.loop=3",
             "--out",
             str(tmp_path / "run"),
         ],
