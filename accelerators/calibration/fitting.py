@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from accelerators.calibration.published import Figure
-    from accelerators.models.roofline import Link
+    from accelerators.models.host_side import Link
     from accelerators.work import SegmentWork
 
     Floats = NDArray[np.float64]

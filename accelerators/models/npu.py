@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from accelerators.errors import SpecError
+from accelerators.models.host_side import Fallback, Link
 from accelerators.models.jitter import lognormal_ppm
-from accelerators.models.roofline import Compute, Fallback, Link, Roofline, permille
+from accelerators.models.roofline import Compute, Roofline, permille
 from accelerators.models.segment import Power, SegmentModel
 from accelerators.specs_schema import NpuSpec, read_spec
 from accelerators.specs_schema_npu import SegmentNpuSpec

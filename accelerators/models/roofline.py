@@ -25,15 +25,17 @@ sample. Enlarging any count of an operator never makes the segment cheaper.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from accelerators.errors import UnsupportedPrecisionError
+from accelerators.models.host_side import transfers_ns, up
 from accelerators.work import BYTES_PER_ELEMENT, OpCost, SegmentCost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from accelerators.models.host_side import Fallback, Link
     from accelerators.work import Label, OpWork, Precision, SegmentWork
 
 _S = 1_000_000_000
@@ -70,35 +72,6 @@ class Compute:
     depthwise_macs_per_s: int
     matmul_macs_per_s: int
     vector_elements_per_s: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """Link of a card to its host: payload bandwidth of one direction, fixed time per transfer."""
-
-    bytes_per_s: int
-    transfer_ns: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fallback:
-    """Where operators go that the device does not run, and what that costs.
-
-    Attributes:
-        host: Name written in the cost shares.
-        op_types: ONNX operator types that fall back.
-        macs_per_s: Multiply-adds a second there.
-        elements_per_s: Elements a second there, beside the multiply-adds.
-        copy_bytes_per_s: Bandwidth of copies.
-        copy_ns: Fixed time of one of the two copies.
-    """
-
-    host: str
-    op_types: frozenset[str]
-    macs_per_s: int
-    elements_per_s: int
-    copy_bytes_per_s: int
-    copy_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +132,9 @@ class Roofline:
         for op in segment.ops:
             root = next((roots[name] for name in reversed(op.producers) if name in roots), None)
             if self.fallback is not None and op.op_type in self.fallback.op_types:
-                costs.append(self._fallen_back(op, self.fallback, batch=batch, item=item_bytes))
+                fallen = self.fallback.share(op, batch=batch, item=item_bytes)
+                energy_pj = fallen.latency_ns * (self.power_mw or 0)  # the device idles meanwhile
+                costs.append(replace(fallen, energy_pj=energy_pj))
                 continue
             if op.op_type in LAYOUT:
                 if root is not None:
@@ -174,9 +149,9 @@ class Roofline:
                 roots[op.name] = op.name
             own_bytes = item_bytes * op.weight_elements
             live_bytes = item_bytes * (op.input_elements + op.output_elements)
-            streamed = _up(own_bytes * excess_bytes, weight_bytes) if weight_bytes else 0
+            streamed = up(own_bytes * excess_bytes, weight_bytes) if weight_bytes else 0
             spilled = batch * max(0, live_bytes - self.activation_buffer_bytes)
-            memory_ns = _up((streamed + spilled) * _S, self.memory_bytes_per_s)
+            memory_ns = up((streamed + spilled) * _S, self.memory_bytes_per_s)
             arithmetic_ns = _arithmetic_ns(op, self.compute[precision], batch)
             costs.append(
                 self._share(
@@ -201,20 +176,15 @@ class Roofline:
         """
         ops = self.op_costs(segment, batch=batch, precision=precision)
         item_bytes = BYTES_PER_ELEMENT[precision]
-        transfers_ns = (0, 0)
-        if self.link is not None:
-            transfers_ns = (
-                _transfer_ns(self.link, batch * item_bytes * segment.input_elements),
-                _transfer_ns(self.link, batch * item_bytes * segment.output_elements),
-            )
+        moves_ns = transfers_ns(self.link, segment, batch * item_bytes)
         busy_ns = sum(op.latency_ns for op in ops)
-        overhead_ns = self.run_overhead_ns + sum(transfers_ns)
+        overhead_ns = self.run_overhead_ns + sum(moves_ns)
         latency_ns = busy_ns + overhead_ns
         low_ppm, high_ppm = self.bias_ppm
         return SegmentCost(
             latency_ns=latency_ns,
-            interval_ns=(latency_ns * low_ppm // 1_000_000, _up(latency_ns * high_ppm, 1_000_000)),
-            period_ns=max(busy_ns, self.run_overhead_ns, *transfers_ns),
+            interval_ns=(latency_ns * low_ppm // 1_000_000, up(latency_ns * high_ppm, 1_000_000)),
+            period_ns=max(busy_ns, self.run_overhead_ns, *moves_ns),
             energy_pj=None if self.power_mw is None else latency_ns * self.power_mw,
             overhead_ns=overhead_ns,
             ops=ops,
@@ -234,30 +204,8 @@ class Roofline:
             fused_into=fused_into,
         )
 
-    def _fallen_back(self, op: OpWork, fallback: Fallback, *, batch: int, item: int) -> OpCost:
-        """Two copies and the host's own time; the device idles meanwhile, at its power."""
-        copied_bytes = batch * item * (op.input_elements + op.output_elements)
-        elements = batch * max(op.input_elements, op.output_elements * op.kernel_elements)
-        latency_ns = (
-            2 * fallback.copy_ns
-            + _up(copied_bytes * _S, fallback.copy_bytes_per_s)
-            + _up(batch * op.macs * _S, fallback.macs_per_s)
-            + _up(elements * _S, fallback.elements_per_s)
-        )
-        return OpCost(
-            name=op.name,
-            latency_ns=latency_ns,
-            energy_pj=latency_ns * (self.power_mw or 0),
-            on=fallback.host,
-            moved_bytes=item * op.weight_elements + copied_bytes,
-        )
-
     def _warnings(self, segment: SegmentWork, item_bytes: int) -> tuple[str, ...]:
-        warnings = []
-        fallen = [op.op_type for op in segment.ops if not self.supports(op)]
-        if fallen and self.fallback is not None:
-            kinds = ", ".join(sorted(set(fallen)))
-            warnings.append(f"{len(fallen)} operators ({kinds}) run on {self.fallback.host}")
+        warnings = [] if self.fallback is None else self.fallback.warnings(segment)
         weight_bytes = item_bytes * sum(op.weight_elements for op in segment.ops)
         if weight_bytes > self.weight_cache_bytes > 0:
             warnings.append(
@@ -273,25 +221,16 @@ def permille(rate: int, share: int) -> int:
     return max(1, rate * share // _PERMILLE)
 
 
-def _up(amount: int, per: int) -> int:
-    """Quotient rounded up; both not negative, `per` above zero."""
-    return -(-amount // per)
-
-
-def _transfer_ns(link: Link, payload_bytes: int) -> int:
-    return link.transfer_ns + _up(payload_bytes * _S, link.bytes_per_s)
-
-
 def _arithmetic_ns(op: OpWork, compute: Compute, batch: int) -> int:
     """Time of the arithmetic of `batch` samples; memory and overhead left out."""
     if op.op_type in _CONVOLUTIONS:
-        dense_ns = _up(batch * op.macs * _S, compute.dense_macs_per_s)
+        dense_ns = up(batch * op.macs * _S, compute.dense_macs_per_s)
         windows = op.output_elements * op.kernel_elements
-        return max(dense_ns, _up(batch * windows * _S, compute.depthwise_macs_per_s))
+        return max(dense_ns, up(batch * windows * _S, compute.depthwise_macs_per_s))
     if op.op_type in _TRANSPOSED:
         rate = compute.depthwise_macs_per_s if op.groups > 1 else compute.dense_macs_per_s
-        return _up(batch * op.macs * _S, rate)
+        return up(batch * op.macs * _S, rate)
     if op.op_type in _PRODUCTS:
-        return _up(batch * op.macs * _S, compute.matmul_macs_per_s)
+        return up(batch * op.macs * _S, compute.matmul_macs_per_s)
     work = op.macs + max(op.input_elements, op.output_elements * op.kernel_elements)
-    return _up(batch * work * _S, compute.vector_elements_per_s)
+    return up(batch * work * _S, compute.vector_elements_per_s)

@@ -21,18 +21,19 @@ The form was chosen by cross-validation on published latencies (docs/explanation
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from accelerators.errors import UnsupportedPrecisionError
 from accelerators.models.facts import Role, facts
+from accelerators.models.host_side import transfers_ns, up
 from accelerators.work import BYTES_PER_ELEMENT, WEIGHT_BYTES_PER_ELEMENT, OpCost, SegmentCost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from accelerators.models.facts import OpFacts
-    from accelerators.models.roofline import Fallback, Link
+    from accelerators.models.host_side import Fallback, Link
     from accelerators.work import Label, OpWork, Precision, SegmentWork
 
 _S = 1_000_000_000
@@ -118,19 +119,21 @@ class SegmentModel:
         costs: list[OpCost] = []
         for op, fact in zip(segment.ops, facts(segment.ops), strict=True):
             if not self.supports(op) and self.fallback is not None:
-                costs.append(self._fallen_back(op, self.fallback, batch=batch, item=item))
+                fallen = self.fallback.share(op, batch=batch, item=item)
+                energy_pj = self._share_pj(fallen.latency_ns, 0)  # the device waits meanwhile
+                costs.append(replace(fallen, energy_pj=energy_pj))
                 continue
             if fact.role in {Role.FREE, Role.FUSED}:
                 costs.append(self._share(op.name, 0, 0, 0, fused_into=fact.fused_into))
                 continue
             weights = weight_item * fact.weights
-            read = _up(weights * streamed, held) if held else 0
+            read = up(weights * streamed, held) if held else 0
             live = item * (fact.traffic + fact.vector)
             arithmetic_ns = self._arithmetic_ns(fact, item=item, batch=batch, rate=macs_per_s)
             longest_ns = max(
                 arithmetic_ns,
-                _up(read * _S, self.weight_bytes_per_s),
-                _up(batch * item * fact.traffic * _S, self.activation_bytes_per_s),
+                up(read * _S, self.weight_bytes_per_s),
+                up(batch * item * fact.traffic * _S, self.activation_bytes_per_s),
             )
             if fact.product_macs:
                 longest_ns += self.product_ns
@@ -151,25 +154,20 @@ class SegmentModel:
         """
         ops = self.op_costs(segment, batch=batch, precision=precision)
         item = BYTES_PER_ELEMENT[precision]
-        transfers_ns = (0, 0)
-        if self.link is not None:
-            transfers_ns = (
-                _transfer_ns(self.link, batch * item * segment.input_elements),
-                _transfer_ns(self.link, batch * item * segment.output_elements),
-            )
+        moves_ns = transfers_ns(self.link, segment, batch * item)
         busy_ns = sum(op.latency_ns for op in ops)
         run_ns = self.run_ns[precision]
-        period_ns = max(_up(busy_ns, self.slots), _up(run_ns, self.slots), *transfers_ns, 1)
-        overhead_ns = run_ns + sum(transfers_ns)
+        period_ns = max(up(busy_ns, self.slots), up(run_ns, self.slots), *moves_ns, 1)
+        overhead_ns = run_ns + sum(moves_ns)
         if self.dataflow_permille is not None:
-            period_ns = max(busy_ns + run_ns, *transfers_ns, 1)
-            overhead_ns += _up(period_ns * (self.dataflow_permille - _PERMILLE), _PERMILLE)
+            period_ns = max(busy_ns + run_ns, *moves_ns, 1)
+            overhead_ns += up(period_ns * (self.dataflow_permille - _PERMILLE), _PERMILLE)
         latency_ns = busy_ns + overhead_ns
         low_ppm, high_ppm = self.bias_ppm
         bounds_pj = self._energy_pj(ops, latency_ns)
         return SegmentCost(
             latency_ns=latency_ns,
-            interval_ns=(latency_ns * low_ppm // _PPM, _up(latency_ns * high_ppm, _PPM)),
+            interval_ns=(latency_ns * low_ppm // _PPM, up(latency_ns * high_ppm, _PPM)),
             period_ns=min(period_ns, latency_ns),
             energy_pj=None if bounds_pj is None else sum(bounds_pj) // 2,
             overhead_ns=overhead_ns,
@@ -189,10 +187,8 @@ class SegmentModel:
             fact.window_macs * self.depthwise_permille,
             fact.product_macs * self.product_permille,
         )
-        one = _up(macs * _S, rate * _PERMILLE) + _up(
-            item * fact.vector * _S, self.vector_bytes_per_s
-        )
-        return _up(one * (batch * _PERMILLE + self.fill_permille), _PERMILLE + self.fill_permille)
+        one = up(macs * _S, rate * _PERMILLE) + up(item * fact.vector * _S, self.vector_bytes_per_s)
+        return up(one * (batch * _PERMILLE + self.fill_permille), _PERMILLE + self.fill_permille)
 
     def _share(
         self,
@@ -228,33 +224,11 @@ class SegmentModel:
         middle = sum(op.energy_pj for op in ops) + self._share_pj(idle_ns, 0)
         return (
             2 * middle * self.power.low_mw // total_mw,
-            _up(2 * middle * self.power.high_mw, total_mw),
-        )
-
-    def _fallen_back(self, op: OpWork, fallback: Fallback, *, batch: int, item: int) -> OpCost:
-        """Two copies and the host's own time; the device waits meanwhile."""
-        copied_bytes = batch * item * (op.input_elements + op.output_elements)
-        elements = batch * max(op.input_elements, op.output_elements * op.kernel_elements)
-        latency_ns = (
-            2 * fallback.copy_ns
-            + _up(copied_bytes * _S, fallback.copy_bytes_per_s)
-            + _up(batch * op.macs * _S, fallback.macs_per_s)
-            + _up(elements * _S, fallback.elements_per_s)
-        )
-        return OpCost(
-            name=op.name,
-            latency_ns=latency_ns,
-            energy_pj=self._share_pj(latency_ns, 0),
-            on=fallback.host,
-            moved_bytes=item * op.weight_elements + copied_bytes,
+            up(2 * middle * self.power.high_mw, total_mw),
         )
 
     def _warnings(self, segment: SegmentWork, precision: Precision) -> tuple[str, ...]:
-        warnings = []
-        fallen = [op.op_type for op in segment.ops if not self.supports(op)]
-        if fallen and self.fallback is not None:
-            kinds = ", ".join(sorted(set(fallen)))
-            warnings.append(f"{len(fallen)} operators ({kinds}) run on {self.fallback.host}")
+        warnings = [] if self.fallback is None else self.fallback.warnings(segment)
         elements = sum(op.weight_elements for op in segment.ops)
         weight_bytes = WEIGHT_BYTES_PER_ELEMENT[precision] * elements
         if self.resident_bytes is not None and weight_bytes > self.resident_bytes:
@@ -266,12 +240,3 @@ class SegmentModel:
         if self.power is None:
             warnings.append("no power figure, so energy is not known")
         return tuple(warnings)
-
-
-def _up(amount: int, per: int) -> int:
-    """Quotient rounded up; both not negative, `per` above zero."""
-    return -(-amount // per)
-
-
-def _transfer_ns(link: Link, payload_bytes: int) -> int:
-    return link.transfer_ns + _up(payload_bytes * _S, link.bytes_per_s)

@@ -51,10 +51,6 @@ class Course:
         self._theta: NDArray[np.float64] = self._s
         self._reach(_BLOCK_M)
 
-    def curvature(self, s_m: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the curvature, 1/m, left bends above 0."""
-        return np.asarray(sum(a * np.cos(k * s_m + p) for a, k, p in self._bends))
-
     def bend(self, s_m: float) -> float:
         """Return the curvature at one place, 1/m."""
         (a, k, p), (b, m, q), (c, n, r) = self._bends

@@ -206,16 +206,6 @@ class Standing:
         if solid.kind == "lamp" and self._dusk and canvas.image is not None:
             canvas.glow(np.array(lamp_head(solid)), _LAMP_GLOW, radius_m=0.16, owner=SOLID_ID)
 
-    def _covered(self, things: list[Mover | Solid]) -> NDArray[np.bool_]:
-        """Return which things are inside a tunnel."""
-        tunnels = self._world.tunnels
-        if not tunnels.length_m or not things:
-            return np.zeros(len(things), np.bool_)
-        x_m = np.array([thing.x_m for thing in things])
-        y_m = np.array([thing.y_m for thing in things])
-        s_m, _ = self._world.course.places(x_m, y_m)
-        return np.array([tunnels.inside(place) for place in s_m.tolist()])
-
 
 def _depth_key(thing: Mover | Solid, seen: tuple[float, float, float], lens: Lens) -> float:
     """Return by what things are ordered: walls count by their far end, others by their middle."""

@@ -15,8 +15,6 @@ from sensors.synthetic.roadside import CELL_M, Roadside
 from sensors.synthetic.traffic import Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sensors.synthetic.agents import Pose, Record
     from sensors.synthetic.layout import Layout
     from sensors.synthetic.parameters import ParameterValue, SceneParameters
@@ -38,13 +36,6 @@ def make_world(scene: str, *, seed: int, **parameters: ParameterValue) -> World:
         SceneUnknownError: There is no such scene.
         SceneParameterError: A parameter is unknown or outside its range.
     """
-    return World(scene, seed=seed, parameters=parameters_of(scene, parameters))
-
-
-def world_of(
-    scene: str, *, seed: int, parameters: Mapping[str, ParameterValue] | None = None
-) -> World:
-    """Return the same, with the changes in a mapping."""
     return World(scene, seed=seed, parameters=parameters_of(scene, parameters))
 
 

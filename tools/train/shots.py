@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from sensors.synthetic.draws import uniforms
@@ -124,8 +124,3 @@ def _pick(choices: tuple[tuple[str, float], ...], at: float) -> str:
             return name
         at -= share
     return choices[-1][0]
-
-
-def shorter(trip: Trip, shots: int) -> Trip:
-    """Return the trip with fewer shots."""
-    return replace(trip, shots=min(shots, trip.shots))

@@ -12,8 +12,8 @@ from accelerators.calibration.fitting import NAMES, PRIORS, design, fit, modelle
 from accelerators.calibration.holdout import errors, predict, split
 from accelerators.calibration.published import Figure
 from accelerators.errors import CalibrationDataError
+from accelerators.models.host_side import Link
 from accelerators.models.npu import NpuDevice, segment_model, shipped
-from accelerators.models.roofline import Link
 from accelerators.specs_schema_npu import SegmentNpuSpec
 from accelerators.work import OpWork, SegmentWork
 

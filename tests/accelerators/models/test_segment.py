@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelerators.errors import UnsupportedPrecisionError
-from accelerators.models.roofline import Fallback, Link
+from accelerators.models.host_side import Fallback, Link
 from accelerators.models.segment import Power, SegmentModel
 from accelerators.models.sweep import latencies_ns
 from accelerators.work import OpWork, SegmentWork
