@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.errors import OutputContractError
+from pipeline.tasks.outputs.names import class_list, count, share
+from pipeline.tasks.outputs.overlap import box_f1
 from pipeline.tasks.outputs.protocol import Boxes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from pipeline.tasks.outputs.protocol import Result
+    from pipeline.tasks.outputs.protocol import Result, ResultKind
     from pipeline.tasks.prepare import Geometry
 
 CANDIDATES = 1000
@@ -22,6 +26,65 @@ _TOLERANCE = 1e-3  # sigmoid in int8 or float16 may leave 0..1 by rounding
 _VERSION = 1
 _HEAD = np.dtype([("version", "u1"), ("reserved", "u1"), ("count", "<u2")])
 _ROW = np.dtype([("xyxy", "<f4", (4,)), ("score", "<f4"), ("class", "<u2")])
+
+
+class BoxDecoder:
+    """What decoders of boxes in a picture have in common: how a result crosses and is compared.
+
+    A subclass decodes.
+
+    Args:
+        name: Name as a scenario writes it.
+        score: Boxes that score less are left out; from 0 to 1.
+        nms: Largest overlap of two boxes of one class; from 0 to 1.
+        classes: Names of the classes, or the name of a list of them.
+        most: Most boxes of a result, 1 to 1,000.
+
+    Raises:
+        InputError: A value is out of its range.
+    """
+
+    def __init__(
+        self, name: str, *, score: float, nms: float, classes: str | Sequence[str], most: int
+    ) -> None:
+        self._name = name
+        self.score, self.nms = share(f"{name}: score", score), share(f"{name}: nms", nms)
+        self.most = count(f"{name}: most", most, CANDIDATES)
+        self.classes = class_list(name, classes)
+
+    @property
+    def name(self) -> str:
+        """Name as a scenario writes it."""
+        return self._name
+
+    @property
+    def kind(self) -> ResultKind:
+        """Boxes in a picture."""
+        return "boxes"
+
+    def encode(self, result: Result) -> NDArray[np.uint8]:
+        """Write boxes as `encode_boxes` does; shape (bytes,).
+
+        Raises:
+            OutputContractError: Not boxes, or more than `most` of them.
+        """
+        return encode_boxes(self.name, result, self.most)
+
+    def decode_result(self, buffer: NDArray[np.uint8]) -> Boxes:
+        """Read boxes from bytes.
+
+        Raises:
+            OutputContractError: Length, version, a class or a value does not fit.
+        """
+        return decode_boxes(self.name, buffer, self.classes, self.most)
+
+    def agreement(self, result: Result, reference: Result) -> float:
+        """F1 of the boxes at an overlap of one half, class by class; 1 where both are empty.
+
+        Raises:
+            OutputContractError: One of them is not boxes.
+        """
+        return box_f1(require_boxes(self.name, result), require_boxes(self.name, reference))
 
 
 def encode_boxes(decoder: str, result: Result, most: int) -> NDArray[np.uint8]:
@@ -56,11 +119,11 @@ def decode_boxes(
     if data.ndim != 1 or data.size < _HEAD.itemsize:
         raise OutputContractError(decoder, "the result is cut short")
     head = data[: _HEAD.itemsize].view(_HEAD)[0]
-    count = int(head["count"])
+    boxes = int(head["count"])
     if int(head["version"]) != _VERSION or int(head["reserved"]) != 0:
         raise OutputContractError(decoder, f"version {int(head['version'])} is unknown")
-    if count > most or data.size != _HEAD.itemsize + count * _ROW.itemsize:
-        raise OutputContractError(decoder, f"{data.size} bytes cannot hold {count} boxes")
+    if boxes > most or data.size != _HEAD.itemsize + boxes * _ROW.itemsize:
+        raise OutputContractError(decoder, f"{data.size} bytes cannot hold {boxes} boxes")
     rows = data[_HEAD.itemsize :].view(_ROW)
     xyxy, scores = rows["xyxy"].astype(np.float32), rows["score"].astype(np.float32)
     classes = rows["class"].astype(np.int64)

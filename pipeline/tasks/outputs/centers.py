@@ -9,15 +9,13 @@ import numpy as np
 from pipeline.errors import OutputContractError
 from pipeline.tasks.outputs.boxes import (
     CANDIDATES,
-    decode_boxes,
-    encode_boxes,
-    require_boxes,
+    BoxDecoder,
     require_scores,
     to_original,
 )
 from pipeline.tasks.outputs.heatmap import peaks, sigmoid
-from pipeline.tasks.outputs.names import choice, class_list, count, share
-from pipeline.tasks.outputs.overlap import box_f1, suppress
+from pipeline.tasks.outputs.names import choice
+from pipeline.tasks.outputs.overlap import suppress
 from pipeline.tasks.outputs.protocol import Boxes, only_output, require_finite, require_picture
 
 if TYPE_CHECKING:
@@ -25,12 +23,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.tasks.outputs.protocol import Array, Placement, Result, ResultKind
+    from pipeline.tasks.outputs.protocol import Array, Placement
 
 _AXES = 4
 
 
-class Centers:
+class Centers(BoxDecoder):
     """Decodes three outputs over a grid in the picture, float32, at a whole stride of the input's.
 
     `heatmap`, shape (1, classes, rows, columns): scores, or logits with `form: logits`; an object
@@ -66,21 +64,9 @@ class Centers:
         offset: str = "offset",
         size: str = "size",
     ) -> None:
-        self.score, self.nms = share("centers: score", score), share("centers: nms", nms)
-        self.most = count("centers: most", most, CANDIDATES)
-        self.classes = class_list("centers", classes)
+        super().__init__("centers", score=score, nms=nms, classes=classes, most=most)
         self.form = choice("centers: form", form, ("logits", "scores"))
         self._heatmap, self._offset, self._size = heatmap, offset, size
-
-    @property
-    def name(self) -> str:
-        """Name as a scenario writes it."""
-        return "centers"
-
-    @property
-    def kind(self) -> ResultKind:
-        """Boxes in a picture."""
-        return "boxes"
 
     def decode(self, outputs: Mapping[str, Array], geometry: Placement) -> Boxes:
         """Decode the network's outputs into boxes of the original picture.
@@ -124,27 +110,3 @@ class Centers:
             classes=found.classes[kept][seen],
             names=self.classes,
         )
-
-    def encode(self, result: Result) -> NDArray[np.uint8]:
-        """Write boxes as `boxes.encode_boxes` does; shape (bytes,).
-
-        Raises:
-            OutputContractError: Not boxes, or more than `most` of them.
-        """
-        return encode_boxes(self.name, result, self.most)
-
-    def decode_result(self, buffer: NDArray[np.uint8]) -> Boxes:
-        """Read boxes from bytes.
-
-        Raises:
-            OutputContractError: Length, version, a class or a value does not fit.
-        """
-        return decode_boxes(self.name, buffer, self.classes, self.most)
-
-    def agreement(self, result: Result, reference: Result) -> float:
-        """F1 of the boxes at an overlap of one half, class by class; 1 where both are empty.
-
-        Raises:
-            OutputContractError: One of them is not boxes.
-        """
-        return box_f1(require_boxes(self.name, result), require_boxes(self.name, reference))

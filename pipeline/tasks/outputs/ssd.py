@@ -10,15 +10,13 @@ import numpy as np
 from pipeline.errors import InputError, OutputContractError
 from pipeline.tasks.outputs.boxes import (
     CANDIDATES,
-    decode_boxes,
-    encode_boxes,
-    require_boxes,
+    BoxDecoder,
     require_scores,
     to_original,
 )
 from pipeline.tasks.outputs.heatmap import sigmoid
-from pipeline.tasks.outputs.names import choice, class_list, count, number_list, share
-from pipeline.tasks.outputs.overlap import box_f1, suppress
+from pipeline.tasks.outputs.names import choice, number_list
+from pipeline.tasks.outputs.overlap import suppress
 from pipeline.tasks.outputs.protocol import Boxes, only_output, require_finite, require_picture
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.tasks.outputs.protocol import Array, Placement, Result, ResultKind
+    from pipeline.tasks.outputs.protocol import Array, Placement
     from pipeline.tasks.prepare import Geometry
 
 _LARGEST_LOG = 12.0  # keeps exp finite
@@ -34,7 +32,7 @@ _AXES = 3
 _MOST_RATIOS = 16
 
 
-class Ssd:
+class Ssd(BoxDecoder):
     """Decodes two outputs, float32: where boxes are, shape (1, n, 4), and scores (1, n, classes).
 
     With `form: offsets` a row is (tx, ty, tw, th) against a prior (cx, cy, w, h): its centre is
@@ -89,9 +87,7 @@ class Ssd:
         boxes: str = "boxes",
         scores: str = "scores",
     ) -> None:
-        self.score, self.nms = share("ssd: score", score), share("ssd: nms", nms)
-        self.most = count("ssd: most", most, CANDIDATES)
-        self.classes = class_list("ssd", classes)
+        super().__init__("ssd", score=score, nms=nms, classes=classes, most=most)
         self.form = choice("ssd: form", form, ("offsets", "corners"))
         self.units = choice("ssd: units", units, ("relative", "pixels"))
         self.order = choice("ssd: order", order, ("xyxy", "yxyx"))
@@ -104,16 +100,6 @@ class Ssd:
         self._variances = number_list("ssd: variances", variances)
         if self.form == "offsets":
             self._require_priors()
-
-    @property
-    def name(self) -> str:
-        """Name as a scenario writes it."""
-        return "ssd"
-
-    @property
-    def kind(self) -> ResultKind:
-        """Boxes in a picture."""
-        return "boxes"
 
     def decode(self, outputs: Mapping[str, Array], geometry: Placement) -> Boxes:
         """Decode the network's outputs into boxes of the original picture.
@@ -145,30 +131,6 @@ class Ssd:
             classes=kind[kept][seen],
             names=self.classes,
         )
-
-    def encode(self, result: Result) -> NDArray[np.uint8]:
-        """Write boxes as `boxes.encode_boxes` does; shape (bytes,).
-
-        Raises:
-            OutputContractError: Not boxes, or more than `most` of them.
-        """
-        return encode_boxes(self.name, result, self.most)
-
-    def decode_result(self, buffer: NDArray[np.uint8]) -> Boxes:
-        """Read boxes from bytes.
-
-        Raises:
-            OutputContractError: Length, version, a class or a value does not fit.
-        """
-        return decode_boxes(self.name, buffer, self.classes, self.most)
-
-    def agreement(self, result: Result, reference: Result) -> float:
-        """F1 of the boxes at an overlap of one half, class by class; 1 where both are empty.
-
-        Raises:
-            OutputContractError: One of them is not boxes.
-        """
-        return box_f1(require_boxes(self.name, result), require_boxes(self.name, reference))
 
     def priors(self, picture: Geometry) -> NDArray[np.float64]:
         """Centre x and y, width and height in input pixels; shape (priors, 4)."""

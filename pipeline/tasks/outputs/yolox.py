@@ -10,14 +10,11 @@ import numpy as np
 from pipeline.errors import OutputContractError
 from pipeline.tasks.outputs.boxes import (
     CANDIDATES,
-    decode_boxes,
-    encode_boxes,
-    require_boxes,
+    BoxDecoder,
     require_scores,
     to_original,
 )
-from pipeline.tasks.outputs.names import class_list, count, share
-from pipeline.tasks.outputs.overlap import box_f1, suppress
+from pipeline.tasks.outputs.overlap import suppress
 from pipeline.tasks.outputs.protocol import Boxes, only_output, require_finite, require_picture
 
 if TYPE_CHECKING:
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.tasks.outputs.protocol import Array, Placement, Result, ResultKind
+    from pipeline.tasks.outputs.protocol import Array, Placement
 
 STRIDES = (8, 16, 32)
 """Input pixels per cell of the three grids, in the order of a network's rows (YOLOX, `decode`)."""
@@ -33,7 +30,7 @@ STRIDES = (8, 16, 32)
 _LARGEST_LOG = 12.0  # e**12 cells are wider than any picture; keeps exp finite
 
 
-class Yolox:
+class Yolox(BoxDecoder):
     """Decodes one output of shape (1, anchors, 5 + classes), float32.
 
     A row is cx, cy, log width, log height in cells relative to its own, then objectness and class
@@ -62,19 +59,7 @@ class Yolox:
         classes: str | Sequence[str] = "coco",
         most: int = 300,
     ) -> None:
-        self.score, self.nms = share("yolox: score", score), share("yolox: nms", nms)
-        self.most = count("yolox: most", most, CANDIDATES)
-        self.classes = class_list("yolox", classes)
-
-    @property
-    def name(self) -> str:
-        """Name as a scenario writes it."""
-        return "yolox"
-
-    @property
-    def kind(self) -> ResultKind:
-        """Boxes in a picture."""
-        return "boxes"
+        super().__init__("yolox", score=score, nms=nms, classes=classes, most=most)
 
     def decode(self, outputs: Mapping[str, Array], geometry: Placement) -> Boxes:
         """Decode the network's only output into boxes of the original picture.
@@ -115,30 +100,6 @@ class Yolox:
             classes=classes[kept][seen].astype(np.int64),
             names=self.classes,
         )
-
-    def encode(self, result: Result) -> NDArray[np.uint8]:
-        """Write boxes as `boxes.encode_boxes` does; shape (bytes,).
-
-        Raises:
-            OutputContractError: Not boxes, or more than `most` of them.
-        """
-        return encode_boxes(self.name, result, self.most)
-
-    def decode_result(self, buffer: NDArray[np.uint8]) -> Boxes:
-        """Read boxes from bytes.
-
-        Raises:
-            OutputContractError: Length, version, a class or a value does not fit.
-        """
-        return decode_boxes(self.name, buffer, self.classes, self.most)
-
-    def agreement(self, result: Result, reference: Result) -> float:
-        """F1 of the boxes at an overlap of one half, class by class; 1 where both are empty.
-
-        Raises:
-            OutputContractError: One of them is not boxes.
-        """
-        return box_f1(require_boxes(self.name, result), require_boxes(self.name, reference))
 
 
 @cache
