@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
 from sensors.errors import StreamMissingError
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from sensors.frames import Frame, Stream
 
 
-class SingleStreamReader:
+class SingleStreamReader(ABC):
     """A `DriveReader` of one stream; a subclass says how it opens and how it reads.
 
     A subclass implements `_open`, which returns the stream, and `_read`, which yields the frames
@@ -90,11 +91,13 @@ class SingleStreamReader:
                 raise StreamMissingError(self._path, name, (stream.name,))
         return self._while_open(stream, start_ns, stop_ns) if streams else iter(())
 
+    @abstractmethod
     def _open(self) -> Stream:
-        raise NotImplementedError
+        """Open the recording; returns its stream."""
 
+    @abstractmethod
     def _read(self, stream: Stream, start_ns: int | None, stop_ns: int | None) -> Iterator[Frame]:
-        raise NotImplementedError
+        """Yield the frames of a window."""
 
     def _opened(self) -> Stream:
         if self._stream is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -99,8 +100,9 @@ class WorldStream(SingleStreamReader):
             return world.speed_mm_s(stamp_ns)
         return round(ego_at(world, stamp_ns).speed_mps * 1000.0)
 
+    @abstractmethod
     def _kind_id(self) -> str:
-        raise NotImplementedError
+        """What tells the sensor's drive from another's of the same world."""
 
     def _enter_world(self) -> None:
         if self._made is None:
