@@ -10,7 +10,8 @@ demo: $(VENV)/.core  ## set up, then replay the built-in drive through the built
 	$(BIN)/splitway demo
 
 test: $(VENV)/.dev  ## set up, then run the test suite
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not live'
+	$(BIN)/pytest -m live
 
 check: $(VENV)/.dev  ## format, lint, types, layers, spelling, metadata
 	$(BIN)/ruff format --check .

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from pipeline.runtime.live import supervisor
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -28,6 +30,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite the golden files from this run; fails under CI",
     )
+
+
+@pytest.fixture(autouse=True)
+def live_runs_are_marked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail a test that starts the nodes of a live run without the marker `live`.
+
+    Live runs read the machine's clock, so `make test` runs them one at a time, after the others. A
+    run that a test starts in a process of its own is not seen here and is marked all the same.
+    """
+    if request.node.get_closest_marker("live") is None:
+
+        def refuse(*_: object, **__: object) -> None:
+            pytest.fail("this test starts a live run: mark it with pytest.mark.live")
+
+        monkeypatch.setattr(supervisor._Supervisor, "_start", refuse)
 
 
 @pytest.fixture

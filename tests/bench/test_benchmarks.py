@@ -172,6 +172,7 @@ def test_a_subject_takes_as_many_passes_as_it_needs() -> None:
     assert subject.loops(1) == 1
 
 
+@pytest.mark.live
 def test_the_hand_written_chain_delivers_every_frame() -> None:
     """Each frame once, in order, later than it was due; no process is left behind."""
     chain: Chain = {

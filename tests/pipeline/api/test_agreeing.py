@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 WIDE = Tolerances(p50=20, p90=20, p99=20, spans=1, floor_ns=10**10, fates=1)
 
 
+@pytest.mark.live
 def test_an_idle_link_agrees_in_everything_that_no_clock_decides(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+SLOWLY = ("run.loop=3", "run.rate=0.4")  # enough frames in time, also on a host that is very busy
 
+
+@pytest.mark.live
 def test_the_file_holds_what_the_live_run_cost(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Every stage that was used has the run's median, and a scenario can name the file."""
     scenario = write_scenario()
     file = scenario.parent / "mine.toml"
-    passes = api.Options(overrides=("run.loop=3",))  # enough, also where the host drops many
+    passes = api.Options(overrides=SLOWLY)
     found = api.calibrate_host(file, scenario=scenario, options=passes, out=tmp_path / "run")
     assert found.exit_code == 0
     host = load_host(file, source="mine.toml")
@@ -63,6 +66,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_run(
     assert (tmp_path / "there.toml").read_text("utf-8") == "kept"
 
 
+@pytest.mark.live
 def test_the_verb_prints_one_document(write_scenario: Callable[..., Path], tmp_path: Path) -> None:
     """With before and after of every stage and hop."""
     scenario = write_scenario()
@@ -76,8 +80,7 @@ def test_the_verb_prints_one_document(write_scenario: Callable[..., Path], tmp_p
             str(file),
             "--json",
             "--quiet",
-            "--set",
-            "run.loop=3",
+            *(word for override in SLOWLY for word in ("--set", override)),
             "--out",
             str(tmp_path / "run"),
         ],

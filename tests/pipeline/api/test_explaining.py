@@ -301,6 +301,7 @@ def test_what_cannot_be_explained_is_said(
         api.explain(out)
 
 
+@pytest.mark.live
 def test_a_live_run_is_explained_by_its_own_stamps(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def test_each_sweep_is_sent_with_its_own_size(scenario: Path, tmp_path: Path) ->
     assert max(sizes) <= model["frame_bytes"]["lidar"]
 
 
+@pytest.mark.live
 @pytest.mark.slow
 def test_sweeps_cross_the_sockets_of_a_live_run(scenario: Path, tmp_path: Path) -> None:
     """Whatever the host's load, what is delivered is what virtual time had."""

@@ -79,6 +79,7 @@ def agreement(tmp_path: Path) -> Agreement:
     return Agreement(document=document, directory=tmp_path, results={}, failure=None, exit_code=1)
 
 
+@pytest.mark.live
 def test_agree_prints_one_document_and_answers_with_its_verdict(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_agree_prints_one_document_and_answers_with_its_verdict(
     assert " run     live-1" in done.stderr
 
 
+@pytest.mark.live
 def test_a_wrong_scenario_and_a_timeout_have_codes_of_their_own(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:

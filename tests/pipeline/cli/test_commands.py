@@ -181,6 +181,7 @@ def test_an_evidence_directory_that_cannot_be_made_exits_4(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.live
 def test_ctrl_c_while_replaying_leaves_partial_evidence_and_no_process(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pipeline import api
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 MS = 1_000_000
 
 
+@pytest.mark.live
 def test_at_full_speed_every_recorded_frame_is_settled(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -40,6 +43,7 @@ def test_at_full_speed_every_recorded_frame_is_settled(
     assert api.rerun(out).same
 
 
+@pytest.mark.live
 def test_a_live_run_with_faulty_sensors_balances(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:

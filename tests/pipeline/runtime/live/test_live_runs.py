@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from pipeline.ledger.rows import Row
 
+pytestmark = pytest.mark.live
+
 
 class _Acting(api.Silent):
     """An observer that does something once so many rows are settled."""
@@ -89,7 +91,7 @@ def test_live_and_virtual_deliver_the_same_results(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Time and content are separate: what the network finds does not depend on the driver."""
-    scenario = write_scenario()
+    scenario = write_scenario(("run: {seed: 5,", "run: {seed: 5, rate: 0.5,"))  # few are dropped
     api.run(scenario, out=tmp_path / "live")
     api.run(scenario, virtual=True, out=tmp_path / "virtual")
     live = set((tmp_path / "live" / "results.jsonl").read_text(encoding="utf-8").splitlines())
