@@ -14,7 +14,7 @@ Split = Literal["train", "validation", "test"]
 FIRST_SEED: dict[Split, int] = {"train": 1, "validation": 1000, "test": 2000}
 """Seeds of training lie below 1000, of validation below 1100, of the test at 2000 and above."""
 
-TRIPS: dict[Split, int] = {"train": 360, "validation": 48, "test": 96}
+TRIPS: dict[Split, int] = {"train": 260, "validation": 48, "test": 96}
 SHOTS_A_TRIP = 16
 PERIOD_NS = 2_300_000_000
 """Distance of two shots of a trip: far enough that the view is another."""
