@@ -20,6 +20,7 @@ from pipeline.api.calls import (
     rerun,
     run,
 )
+from pipeline.api.demonstrating import Demonstration, Standing, demo
 from pipeline.api.fitting import DeviceCalibration, calibrate_device, calibration_document
 from pipeline.api.recording import RecordingReport, rec_info, rec_recover
 from pipeline.api.scoring import (
@@ -36,6 +37,7 @@ __all__ = [
     "DEMO",
     "Agreement",
     "CacheReport",
+    "Demonstration",
     "DeviceCalibration",
     "Front",
     "FrontEntry",
@@ -48,6 +50,7 @@ __all__ = [
     "ScoreOptions",
     "ScoreReport",
     "Silent",
+    "Standing",
     "SynthSettings",
     "Synthesised",
     "agree",
@@ -56,6 +59,7 @@ __all__ = [
     "calibrate_host",
     "calibration_document",
     "check",
+    "demo",
     "devices",
     "explain",
     "front",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -14,6 +15,7 @@ from pipeline.cli import options
 from pipeline.cli.agreeing import agree
 from pipeline.cli.caching import cache_document, print_cache
 from pipeline.cli.calibrating import calibrate
+from pipeline.cli.demonstrating import print_standings
 from pipeline.cli.explaining import print_explanation
 from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
@@ -23,7 +25,7 @@ from pipeline.cli.stopping import Stopper
 from pipeline.cli.synthesising import synth
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from accelerators.work import Precision
 
@@ -44,6 +46,9 @@ app = typer.Typer(
 def demo(
     *,
     virtual: Annotated[bool, typer.Option("--virtual", help="In virtual time.")] = False,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Do not hold the plan against simpler ones.")
+    ] = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
@@ -54,7 +59,7 @@ def demo(
     out: options.Out = None,
     timeout: options.Timeout = None,
 ) -> None:
-    """Replay the built-in drive through the built-in network; needs no data and no network."""
+    """Replay the built-in drive through the built-in networks, and say what simpler plans score."""
     common = options.common(
         json=json,
         quiet=quiet,
@@ -63,7 +68,20 @@ def demo(
         folder=folder,
         timeout=timeout,
     )
-    _run(common, api.DEMO, sets, seed, out, virtual=virtual, annotate=True)
+    with _watching(common, seed, virtual=virtual) as (stopper, watcher):
+        found = api.demo(
+            _options(sets, seed, allow_outside=False),
+            virtual=virtual,
+            out=out,
+            alone=alone,
+            observer=watcher,
+        )
+    if common.json:
+        print_json(found.document())
+    else:
+        print_result(common, found.result)
+        print_standings(common, found)
+    _leave(found.result, stopper)
 
 
 @app.command()
@@ -382,10 +400,7 @@ def _run(
     soft: bool = False,
     allow_outside: bool = False,
 ) -> None:
-    stopper = Stopper(common.timeout_s)
-    stopper.install()
-    watcher = Watcher(common, stopper, driver="virtual" if virtual else "live", seed=seed)
-    try:
+    with _watching(common, seed, virtual=virtual) as (stopper, watcher):
         result = api.run(
             scenario,
             _options(sets, seed, allow_outside=allow_outside),
@@ -394,12 +409,29 @@ def _run(
             annotate=annotate,
             observer=watcher,
         )
-    finally:
-        watcher.close()
     if common.json:
         print_json(result.document)
     else:
         print_result(common, result)
+    _leave(result, stopper, soft=soft)
+
+
+@contextmanager
+def _watching(
+    common: options.Common, seed: int | None, *, virtual: bool
+) -> Iterator[tuple[Stopper, Watcher]]:
+    """Show how a run gets on, and stop it when asked to."""
+    stopper = Stopper(common.timeout_s)
+    stopper.install()
+    watcher = Watcher(common, stopper, driver="virtual" if virtual else "live", seed=seed)
+    try:
+        yield stopper, watcher
+    finally:
+        watcher.close()
+
+
+def _leave(result: api.Result, stopper: Stopper, *, soft: bool = False) -> NoReturn:
+    """Exit with a run's code."""
     if result.failure is not None:
         print(f"splitway: {result.failure}", file=sys.stderr)
     code = result.exit_code
