@@ -147,12 +147,21 @@ def figures(found: Accuracy) -> dict[str, float]:
     }
 
 
-def told(size: str, found: Accuracy, *, trained_on: int, scored_on: int, seed: int) -> Told:
+def told(
+    size: str,
+    found: Accuracy,
+    *,
+    trained_on: int,
+    scored_on: int,
+    seed: int,
+    start: str | None = None,
+) -> Told:
     """What the card of a camera detector says besides what its file tells."""
     shape = DETECTORS[size]
+    begun = f" --start {start}" if start else ""
     notes = [
         f"scored on {scored_on} pictures of unseen seeds; ap50 and map are means over the classes",
-        f"made by: python -m tools.train.camera --size {size} --seed {seed}",
+        f"made by: python -m tools.train.camera --size {size} --seed {seed}{begun}",
         f"pictures rendered by the state {source_digest()} of sensors/synthetic",
     ]
     if shape.narrow:
@@ -180,12 +189,18 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--size", choices=sorted(DETECTORS), default="nano")
     parser.add_argument("--squeeze", type=float, default=0.5, help="price of a bit, bottleneck")
+    parser.add_argument(
+        "--start", choices=sorted(DETECTORS), help="begin with the weights of this trained size"
+    )
     given = parser.parse_args()
     size: str = given.size
     begin(seed=given.seed, threads=given.threads)
     source = pictures("train", given.data, share=given.share)
     held_out = pictures("validation", given.data, share=given.share)
     model = Detector(DETECTORS[size], len(LABEL_CLASSES))
+    if given.start:
+        first = Detector(DETECTORS[given.start], len(LABEL_CLASSES))
+        _take_over(model, trained(f"camera-{given.start}", first, to=given.kept))
     budget = Budget(minutes=given.minutes, steps=given.steps, rate=_RATES[size], seed=given.seed)
     lesson = DetectorLesson(source, held_out, size=size, seed=given.seed, squeeze=given.squeeze)
     name = f"camera-{size}"
@@ -194,6 +209,14 @@ def main() -> None:
     else:
         average = learn(name, model, lesson, budget, to=given.kept)
     _finish(name, average, given, len(source))
+
+
+def _take_over(model: nn.Module, first: nn.Module) -> None:
+    """Copy the weights that have the same name and shape in both; the others keep their seed."""
+    own, others = model.state_dict(), first.state_dict()
+    taken = {k: v for k, v in others.items() if k in own and own[k].shape == v.shape}
+    model.load_state_dict({**own, **taken})
+    say(f"{len(taken)} of {len(own)} tensors taken over")
 
 
 def _finish(name: str, model: nn.Module, given: argparse.Namespace, trained_on: int) -> None:
@@ -207,7 +230,14 @@ def _finish(name: str, model: nn.Module, given: argparse.Namespace, trained_on: 
     with OnnxNetwork(path, "images", "output", threads=given.threads) as network:
         found = measured(network, tested, shape.width, shape.height)
     say(f"{name}: unseen seeds: {found}")
-    facts = told(size, found, trained_on=trained_on, scored_on=len(tested), seed=given.seed)
+    facts = told(
+        size,
+        found,
+        trained_on=trained_on,
+        scored_on=len(tested),
+        seed=given.seed,
+        start=given.start,
+    )
     say(f"{name}: written {write_card(path, facts)}")
 
 
