@@ -20,6 +20,7 @@ import typer.main
 from pipeline.cli.app import app
 from pipeline.link.profiles import shipped
 from pipeline.scenario.models import LATER, LATER_VALUES, Scenario
+from pipeline.scenario.sites import shipped_sites
 from sensors.synthetic import SCENES
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -75,6 +76,10 @@ MEANINGS: dict[str, str] = {
     "drive.speed.speed": "The speed from then on.",
     "sites": "The sites, `vehicle` and `cloud`; both are needed, and an empty value takes the "
     "defaults.",
+    "sites.<name>.profile": "Of the cloud: a site that is known by name "
+    f"({', '.join(f'`{name}`' for name in shipped_sites())}), or a TOML file beside the scenario. "
+    "Its device, network and host stand where the scenario says nothing of them; see "
+    "[sites](../howto-sites.md).",
     "sites.<name>.host": "The host that prices host stages and hops: an installed id, or a TOML "
     "file beside the scenario.",
     "links": "The link between the two sites, by name; this version takes exactly one. Its two "

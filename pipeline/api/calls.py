@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
     from accelerators.work import Precision
     from pipeline.api.explaining import ExplainDocument
+    from pipeline.api.siting import SitesDocument
     from pipeline.assembly import Assembled
     from pipeline.ledger import Ledger
     from pipeline.ledger.rows import Row
     from pipeline.plan.document import PlanDocument
     from pipeline.plan.plan import Plan
     from pipeline.runtime.rerun import Divergence
+    from pipeline.scenario.loading import LoadedScenario
     from pipeline.verdict.shapes import ResultDocument
 
 DEMO = Path(__file__).resolve().parents[1] / "scenario" / "demo.yaml"
@@ -186,6 +188,43 @@ def plan(
     return assembled.plan, plan_document(assembled.plan, SPANS)
 
 
+def compare_sites(
+    scenario: Path,
+    options: Options | None = None,
+    *,
+    percentile: float = 99.0,
+    files: Sequence[Path] = (),
+    observer: Observer | None = None,
+) -> SitesDocument:
+    """Plan a scenario at every shipped site and at those of a user's files, beside its own cloud.
+
+    Args:
+        scenario: The scenario file.
+        options: Settings over the file's.
+        percentile: Percentile that latencies are predicted at.
+        files: Sites of the user's own, as TOML files.
+        observer: Told which site is being planned.
+
+    Raises:
+        InputError: The scenario or a site's file is not valid.
+    """
+    from pipeline.api.siting import sites_document
+
+    given, watcher = options or Options(), observer or Silent()
+
+    def planned(loaded: LoadedScenario) -> Assembled:
+        return _assembled(loaded, given, Silent(), percentile=percentile)
+
+    return sites_document(
+        scenario,
+        given,
+        planned,
+        percentile=percentile,
+        files=files,
+        on_site=lambda name: watcher.stage(f"plan at {name}"),
+    )
+
+
 def run(
     scenario: Path,
     options: Options | None = None,
@@ -339,14 +378,21 @@ def load_result(directory: Path) -> ResultDocument:
 def _assemble(
     scenario: Path, options: Options, observer: Observer, *, percentile: float = 99.0
 ) -> Assembled:
+    from pipeline.scenario import load_scenario
+
+    loaded = load_scenario(scenario, overrides=options.overrides)
+    return _assembled(loaded, options, observer, percentile=percentile)
+
+
+def _assembled(
+    loaded: LoadedScenario, options: Options, observer: Observer, *, percentile: float
+) -> Assembled:
     from pipeline.api.rules import warnings_of
     from pipeline.assembly import assemble
-    from pipeline.scenario import load_scenario
     from replay.clock import WallClock
 
     if not 0 < percentile < 100:  # noqa: PLR2004 - per cent
         raise InputError(f"--percentile must lie between 0 and 100, got {percentile}")
-    loaded = load_scenario(scenario, overrides=options.overrides)
     assembled = assemble(
         loaded,
         now_ns=WallClock().now_ns,

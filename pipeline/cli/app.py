@@ -19,6 +19,7 @@ from pipeline.cli.printing import print_json, print_plan, print_rerun, print_res
 from pipeline.cli.progress import Watcher
 from pipeline.cli.recording import rec
 from pipeline.cli.scoring import score
+from pipeline.cli.siting import plan_sites
 from pipeline.cli.stopping import Stopper
 from pipeline.cli.synthesising import synth
 
@@ -168,6 +169,13 @@ def plan(
     percentile: Annotated[
         float, typer.Option("--percentile", help="Percentile that latencies are predicted at.")
     ] = 99.0,
+    sites: Annotated[
+        bool, typer.Option("--sites", help="Compare every cloud site that is known by name.")
+    ] = False,
+    site: Annotated[
+        list[Path] | None,
+        typer.Option("--site", metavar="FILE", help="A site of your own beside them; repeatable."),
+    ] = None,
     allow_outside: options.Outside = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -182,6 +190,16 @@ def plan(
     common = options.common(
         json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
     )
+    if sites or site:
+        plan_sites(
+            common,
+            scenario,
+            _options(sets, seed, allow_outside=allow_outside),
+            percentile=percentile,
+            files=site or [],
+            out=out,
+        )
+        return
     _, document = api.plan(
         scenario, _options(sets, seed, allow_outside=allow_outside), percentile=percentile
     )

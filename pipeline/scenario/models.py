@@ -101,6 +101,7 @@ class Drive(ScenarioModel):
 class Site(ScenarioModel):
     """A place with devices; its host prices host stages and hops."""
 
+    profile: str | None = None
     host: str = "host-reference"
 
 
@@ -391,7 +392,8 @@ class Scenario(ScenarioModel):
 # Keys of the scenario language that this version knows of and does not carry out. They are
 # refused by name, so that nobody believes that they took effect.
 LATER: dict[str, str] = {
-    "sites.*.profile": "site profiles",
+    "sites.*.failover": "failing over between sites during a drive",
+    "policy.failover": "failing over between sites during a drive",
     "run.keys": "CURVE keys",
 }
 # Values that belong to later features, by key.
