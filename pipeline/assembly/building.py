@@ -30,9 +30,11 @@ from pipeline.assembly.policies import (
     hedge_name,
     hedging_variant,
     police,
+    shares_of,
     stateful_problems,
     switch_of,
 )
+from pipeline.assembly.together import join_tasks
 from pipeline.errors import (
     CutError,
     InputError,
@@ -175,8 +177,18 @@ def assemble(
         )
         for name in reading
     }
+    joined = join_tasks(
+        scenario,
+        planned,
+        equipment,
+        {name: _period_ns(scenario, name, drive.facts) for name in planned},
+        percentile=percentile,
+        directory=cache_root / "models",
+    )
+    planned = joined.planned
     plan = Plan(
         percentile=percentile,
+        together=joined.together,
         tasks=tuple(p.plan for p in planned.values()),
         quantiles=equipment.quantiles,
         hashes=_hashes(scenario, models, equipment),
@@ -199,7 +211,7 @@ def assemble(
         built = build_paths(scenario, equipment.world, drive.facts.streams, works)
     except AcceleratorError as err:
         raise ScenarioError([loaded.problem(("sites", VEHICLE, "host"), str(err))]) from err
-    core = _core(loaded, built, policed, equipment)
+    core = _core(loaded, built, policed, equipment, plan)
     host = equipment.world.vehicle_host
     fixed_ns = host.hop_ns(message_bytes=0)
     spec = RunSpec(
@@ -242,6 +254,7 @@ def assemble(
         untrained=tuple(name for name, model in models.items() if model.untrained),
         warnings=(
             *_warnings(loaded, plan, policed),
+            *([plan.together.note] if plan.together and plan.together.note else []),
             *policed.warnings,
             *(forecaster_note(name) for name in sorted(scenario.forecasters)),
         ),
@@ -322,7 +335,6 @@ def _plan(
     scenario = loaded.scenario
     task = scenario.tasks[name]
     paths = [path for path in scenario.paths.values() if name in path.tasks]
-    every = min(path.every for path in paths)
     subject = Subject(
         task=spec,
         variant=next(iter(task.variants)),
@@ -334,7 +346,7 @@ def _plan(
     wishes = Wishes(
         allowed=_allowed(task, model),
         deadline_ns=min(path.tightest_ns for path in paths),
-        period_ns=int(facts.period_ns * every / scenario.run.factor),
+        period_ns=_period_of(scenario, name, facts),
         frame_bytes=facts.frame_bytes,
         percentile=percentile,
     )
@@ -356,6 +368,16 @@ def _plan(
         raise ScenarioError([loaded.problem(("tasks", name), str(err))]) from err
     except OSError as err:
         raise PipelineError(f"the cache {cache_root} cannot be written: {err.strerror}") from err
+
+
+def _period_ns(scenario: Scenario, name: str, facts: DriveFacts) -> int:
+    """Time between two frames that a task takes, in ns."""
+    return _period_of(scenario, name, facts.streams[scenario.tasks[name].input.stream])
+
+
+def _period_of(scenario: Scenario, name: str, facts: StreamFacts) -> int:
+    every = min(path.every for path in scenario.paths.values() if name in path.tasks)
+    return int(facts.period_ns * every / scenario.run.factor)
 
 
 def _codecs(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
@@ -422,7 +444,11 @@ def _hedging_subject(
 
 
 def _core(
-    loaded: LoadedScenario, built: BuiltPaths, policed: Policed, equipment: Equipment
+    loaded: LoadedScenario,
+    built: BuiltPaths,
+    policed: Policed,
+    equipment: Equipment,
+    plan: Plan,
 ) -> CoreConfig:
     scenario = loaded.scenario
     in_flight = scenario.policy.in_flight
@@ -442,6 +468,7 @@ def _core(
         grant_when_settled=scenario.run.full_speed,
         breaker=breaker_of(scenario.policy),
         switch=switch_of(scenario.policy, equipment),
+        shares=shares_of(scenario.policy, plan),
         cloud=cloud_of(loaded, equipment),
         drops_expired=scenario.policy.expired == "drop" and not scenario.run.full_speed,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from pipeline.link.model import message_bytes
 from pipeline.plan.steps import Run
 from pipeline.planner.hedges import (
     HedgeDraft,
@@ -25,6 +26,7 @@ from pipeline.runtime.core.config import (
     Hedge,
     SwitchConfig,
     TaskConfig,
+    UplinkShare,
     Way,
 )
 from pipeline.scenario.policies import VARIANT, before_deadline_ns
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from pipeline.assembly.equipment import Equipment
     from pipeline.errors import Problem
+    from pipeline.plan.plan import Candidate, Plan
     from pipeline.plan.routes import Route, RouteStep
     from pipeline.planner.candidates import Subject
     from pipeline.planner.planning import Planned
@@ -152,7 +155,7 @@ def switch_of(policy: Policy, equipment: Equipment) -> SwitchConfig:
     """How the vehicle moves between regions of the plan map."""
     link = equipment.world.link
     if policy.switch is None:
-        return SwitchConfig()
+        return SwitchConfig(nominal_bits_per_s=link.up_bits_per_s, one_way_ns=link.rtt_ns // 2)
     return SwitchConfig(
         patience=policy.switch.patience,
         margin_ppm=round(policy.switch.margin * _PPM),
@@ -160,6 +163,25 @@ def switch_of(policy: Policy, equipment: Equipment) -> SwitchConfig:
         nominal_bits_per_s=link.up_bits_per_s,
         one_way_ns=link.rtt_ns // 2,
     )
+
+
+def shares_of(policy: Policy, plan: Plan) -> dict[str, UplinkShare]:
+    """Each task's part of the uplink, as the plan has it; none where the scenario wants none."""
+    if plan.together is None or policy.shares == "none":
+        return {}
+    return {
+        told.task: UplinkShare(
+            share_ppm=told.share_ppm,
+            frame_bits=8 * message_bytes(_runs(plan, told.task).bytes_up),
+        )
+        for told in plan.together.tasks
+        if told.share_ppm
+    }
+
+
+def _runs(plan: Plan, task: str) -> Candidate:
+    found = plan.task(task)
+    return found.candidates[found.run]
 
 
 def cloud_of(loaded: LoadedScenario, equipment: Equipment) -> CloudConfig:

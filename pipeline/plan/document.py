@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+from pipeline.plan.joined import TogetherDocument, together_document
 from pipeline.plan.steps import Host, Move, Run
 
 if TYPE_CHECKING:
@@ -71,11 +72,12 @@ class TaskDocument(TypedDict):
 
 
 class PlanDocument(TypedDict):
-    """A plan; the file adds hashes and quantile tables."""
+    """A plan; the file adds hashes and quantile tables. `together` is null for one task."""
 
     schema: str
     percentile: float
     tasks: list[TaskDocument]
+    together: TogetherDocument | None
     hashes: NotRequired[dict[str, str]]
     quantiles: NotRequired[dict[str, list[int]]]
 
@@ -92,6 +94,7 @@ def plan_document(plan: Plan, spans: Sequence[str], *, as_file: bool = False) ->
         "schema": SCHEMA,
         "percentile": plan.percentile,
         "tasks": [_task(task, spans) for task in plan.tasks],
+        "together": together_document(plan.together),
     }
     if as_file:
         document["hashes"] = dict(sorted(plan.hashes.items()))

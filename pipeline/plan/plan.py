@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from pipeline.plan.routes import Route, RouteName
+from pipeline.plan.together import Together
 from pipeline.values import Value
 
 
@@ -85,12 +86,14 @@ class Plan(Value, frozen=True, kw_only=True):
         quantiles: Quantile tables by name: run time over its median in parts per million, evenly
             spaced in probability; integers, so that draws are equal on every machine.
         hashes: What the plan was made from: models, device specs, link, scenario.
+        together: What the tasks do to each other; None for one task alone.
     """
 
     percentile: float
     tasks: tuple[TaskPlan, ...]
     quantiles: dict[str, tuple[int, ...]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
+    together: Together | None = None
 
     def task(self, name: str) -> TaskPlan:
         """The plan of one task."""

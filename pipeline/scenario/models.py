@@ -187,6 +187,7 @@ class Task(ScenarioModel):
     output: str | Output | None = None
     route: str | list[str] = "auto"
     wire: Wire = Wire()
+    importance: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
     raw_pixels_stay: Literal[False] = False
 
     @property

@@ -9,6 +9,7 @@ from pipeline.runtime.core.commands import Note
 from pipeline.runtime.core.estimation import LinkEstimator, RegionSwitch
 from pipeline.runtime.core.frames import Course, TaskState
 from pipeline.runtime.core.itinerary import Chart
+from pipeline.runtime.core.sharing import UplinkShares
 
 if TYPE_CHECKING:
     from pipeline.runtime.core.commands import Command
@@ -49,6 +50,7 @@ class Admission:
         self.breaker = Breaker(config.breaker)
         self.cloud_credits = 0
         self._estimator = LinkEstimator(config.switch)
+        self._shares = UplinkShares(config.shares)
         self.tasks = {name: self._state(task) for name, task in config.tasks.items()}
         self.switches = any(len(task.courses) > 1 for task in self.tasks.values())
 
@@ -97,17 +99,40 @@ class Admission:
         chart, hedge = course.chart, course.hedge
         if not chart.crosses:
             return self._taken(task, Admitted(chart, chart, hedge, course.hedge_chart))
+        return self._over_link(task, course, at_ns)
+
+    def _over_link(self, task: TaskState, course: Course, at_ns: int) -> Admitted | str:
+        """Take a frame on whose route crosses: by that route, else by one that stays in the car."""
+        chart = course.chart
         if not self.breaker.allows(at_ns):
             fallback = self._fallback(task, course)
             if fallback is None:
                 return "breaker"
             return self._taken(task, Admitted(fallback, chart, note="breaker-fallback"))
+        if self._gives_way(task, at_ns):
+            fallback = self._fallback(task, course)
+            if fallback is None:
+                return ""  # until a frame of the other task is over
+            return self._taken(task, Admitted(fallback, chart, note="share-fallback"))
         if self.cloud_credits > 0:
             self.cloud_credits -= 1
-            return self._taken(task, Admitted(chart, chart, hedge, course.hedge_chart))
+            return self._taken(task, Admitted(chart, chart, course.hedge, course.hedge_chart))
         if course.hedge_chart is None:
             return ""
         return self._taken(task, Admitted(course.hedge_chart, chart, note="no-credit-fallback"))
+
+    def sent(self, task: TaskState, sent_bytes: int, at_ns: int) -> None:
+        """A frame of a task is handed to the uplink."""
+        self._shares.sent(task.config.name, sent_bytes, at_ns, self._estimator.bits_per_s)
+
+    def _gives_way(self, task: TaskState, at_ns: int) -> bool:
+        """Whether a task is over its share of the uplink while another one with a share is busy."""
+        if not self._shares.over(task.config.name, at_ns, self._estimator.bits_per_s):
+            return False
+        return any(
+            other.active and other is not task and other.config.name in self._shares
+            for other in self.tasks.values()
+        )
 
     def give_back(self, task: TaskState, admitted: Admitted) -> None:
         """A frame that was taken on is not, after all."""
@@ -121,13 +146,14 @@ class Admission:
 
     def learn(self, task: TaskState, attempt: Attempt, out: list[Command]) -> None:
         """An answer says how its message crossed upward."""
-        if not self.switches:
+        if not self.switches and not self._shares:
             return
         began_ns = attempt.elsewhere.get("uplink_wait")
         arrived_ns = attempt.elsewhere.get("uplink")
         if began_ns is None or arrived_ns is None:
             return
-        if self._estimator.crossed(attempt.bytes_up, began_ns, arrived_ns):
+        known = self._estimator.crossed(attempt.bytes_up, began_ns, arrived_ns)
+        if known and self.switches:
             self._observe(task, out)
 
     def missed(self, task: TaskState, attempt: Attempt, at_ns: int, out: list[Command]) -> None:

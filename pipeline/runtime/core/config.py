@@ -196,6 +196,18 @@ class SwitchConfig(Value, frozen=True, kw_only=True):
     one_way_ns: int = 0
 
 
+class UplinkShare(Value, frozen=True, kw_only=True):
+    """A task's part of the uplink, which it may not exceed while others want it.
+
+    Attributes:
+        share_ppm: The part, in parts per million of the rate.
+        frame_bits: What a frame of it is planned to send, in bits.
+    """
+
+    share_ppm: int
+    frame_bits: int
+
+
 class CloudConfig(Value, frozen=True, kw_only=True):
     """What a cloud takes and how it serves it.
 
@@ -226,6 +238,7 @@ class CoreConfig(Value, frozen=True, kw_only=True):
         streams: Names of the streams that the player offers.
         breaker: When the cloud is no longer asked; None for never.
         switch: How the plan map's regions are moved between.
+        shares: Part of the uplink of each task that has one, by name.
         cloud: What the cloud takes.
         drops_expired: Whether work that can no longer be in time is left undone.
         grant_when_settled: Whether the player gets a frame's credit back when the frame is settled
@@ -246,6 +259,7 @@ class CoreConfig(Value, frozen=True, kw_only=True):
     streams: tuple[str, ...] = field(default=())
     breaker: BreakerConfig | None = None
     switch: SwitchConfig = field(default_factory=SwitchConfig)
+    shares: dict[str, UplinkShare] = field(default_factory=dict)
     cloud: CloudConfig = field(default_factory=CloudConfig)
     drops_expired: bool = True
     grant_when_settled: bool = False

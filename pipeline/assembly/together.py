@@ -1,0 +1,108 @@
+"""The tasks of a scenario brought to one table: planned together, their choices put in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace as with_values
+
+from pipeline.planner.explaining import title
+from pipeline.planner.segments import segments_of
+from pipeline.planner.together import JointProblem, Sharer, join, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.assembly.equipment import Equipment
+    from pipeline.plan.together import TaskTogether, Together
+    from pipeline.planner.planning import Planned
+    from pipeline.scenario.models import Scenario
+
+_TWO = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    """Tasks that were planned together.
+
+    Attributes:
+        planned: Each task's plan, with the candidate that it runs beside the others.
+        together: What they do to each other; None for one task, or where each is planned alone.
+        problem: What was solved, to be solved again elsewhere; None likewise.
+    """
+
+    planned: dict[str, Planned]
+    together: Together | None = None
+    problem: JointProblem | None = None
+
+
+def join_tasks(
+    scenario: Scenario,
+    planned: Mapping[str, Planned],
+    equipment: Equipment,
+    periods_ns: Mapping[str, int],
+    *,
+    percentile: float,
+    directory: Path,
+) -> Joined:
+    """Plan several tasks together, unless the scenario wants each one alone.
+
+    Args:
+        scenario: The scenario.
+        planned: The tasks' own plans.
+        equipment: Devices and link.
+        periods_ns: Time between two frames of each task.
+        percentile: Percentile of the plan.
+        directory: Where cut models are written.
+    """
+    if len(planned) < _TWO or scenario.policy.tasks == "alone":
+        return Joined(planned=dict(planned))
+    hedged = scenario.policy.hedge.start != "never"
+    sharers = [
+        Sharer(
+            planned=found,
+            importance=scenario.tasks[name].importance,
+            period_ns=periods_ns[name],
+            fallback=_whole_in_car(found) if hedged else 0.0,
+            own_lane=name in equipment.link.shares_ppm,
+        )
+        for name, found in planned.items()
+    ]
+    problem = problem_of(sharers, equipment.link, equipment.quantiles, percentile=percentile)
+    together, chosen = join(sharers, problem)
+    return Joined(
+        planned={
+            name: _with_choice(found, index, told, directory)
+            for (name, found), index, told in zip(
+                planned.items(), chosen, together.tasks, strict=True
+            )
+        },
+        together=together,
+        problem=problem,
+    )
+
+
+def _whole_in_car(planned: Planned) -> float:
+    """Agreement of the network that runs whole in the car, which is what a hedge delivers."""
+    found = next((c for c in planned.plan.candidates if not c.cut), None)
+    return 0.0 if found is None else found.agreement or 0.0
+
+
+def _with_choice(planned: Planned, index: int, told: TaskTogether, directory: Path) -> Planned:
+    plan = planned.plan
+    if index == plan.run:
+        return planned
+    alone, now = plan.candidates[told.alone], plan.candidates[index]
+    reason = (
+        f"beside the other tasks it runs {title(now)}; alone it would run {title(alone)}: "
+        f"{plan.explanation}"
+    )
+    return replace(
+        planned,
+        plan=with_values(
+            plan, run=index, chosen=index if now.feasible else None, explanation=reason
+        ),
+        segments=tuple(segments_of(planned.subject, planned.drafts[index], directory)),
+    )
