@@ -174,9 +174,19 @@ def check(scenario: Path, options: Options | None = None) -> Assembled:
 
 
 def plan(
-    scenario: Path, options: Options | None = None, *, percentile: float = 99.0
+    scenario: Path,
+    options: Options | None = None,
+    *,
+    percentile: float = 99.0,
+    mapped: bool = False,
 ) -> tuple[Plan, PlanDocument]:
     """Price every candidate of every task and choose.
+
+    Args:
+        scenario: The scenario file.
+        options: Settings over the file's.
+        percentile: Percentile that latencies are predicted at.
+        mapped: Whether the plan map is drawn, over uplink rate, round trip and load.
 
     Raises:
         InputError: The scenario is not valid.
@@ -184,7 +194,9 @@ def plan(
     from pipeline.ledger import SPANS
     from pipeline.plan.document import plan_document
 
-    assembled = _assemble(scenario, options or Options(), Silent(), percentile=percentile)
+    assembled = _assemble(
+        scenario, options or Options(), Silent(), percentile=percentile, mapped=mapped
+    )
     return assembled.plan, plan_document(assembled.plan, SPANS)
 
 
@@ -376,16 +388,26 @@ def load_result(directory: Path) -> ResultDocument:
 
 
 def _assemble(
-    scenario: Path, options: Options, observer: Observer, *, percentile: float = 99.0
+    scenario: Path,
+    options: Options,
+    observer: Observer,
+    *,
+    percentile: float = 99.0,
+    mapped: bool = False,
 ) -> Assembled:
     from pipeline.scenario import load_scenario
 
     loaded = load_scenario(scenario, overrides=options.overrides)
-    return _assembled(loaded, options, observer, percentile=percentile)
+    return _assembled(loaded, options, observer, percentile=percentile, mapped=mapped)
 
 
 def _assembled(
-    loaded: LoadedScenario, options: Options, observer: Observer, *, percentile: float
+    loaded: LoadedScenario,
+    options: Options,
+    observer: Observer,
+    *,
+    percentile: float,
+    mapped: bool = False,
 ) -> Assembled:
     from pipeline.api.rules import warnings_of
     from pipeline.assembly import assemble
@@ -399,6 +421,7 @@ def _assembled(
         seed=options.seed,
         percentile=percentile,
         allow_outside=options.allow_outside,
+        mapped=mapped,
         on_stage=observer.stage,
     )
     if loaded.scenario.gates.accuracy:

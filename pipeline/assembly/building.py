@@ -34,7 +34,7 @@ from pipeline.assembly.policies import (
     stateful_problems,
     switch_of,
 )
-from pipeline.assembly.together import join_tasks
+from pipeline.assembly.together import DEFAULT_LOWEST, chart_plan, join_tasks
 from pipeline.errors import (
     CutError,
     InputError,
@@ -110,6 +110,7 @@ def assemble(
     seed: int | None = None,
     percentile: float = DEFAULT_PERCENTILE,
     allow_outside: bool = False,
+    mapped: bool = False,
     on_stage: Callable[[str], None] = lambda _what: None,
 ) -> Assembled:
     """Build a run from a scenario.
@@ -120,6 +121,7 @@ def assemble(
         seed: In place of the scenario's.
         percentile: Percentile that plans predict.
         allow_outside: Whether relative paths may leave the scenario's folder.
+        mapped: Whether the plan map is drawn though the vehicle does not move over it.
         on_stage: Told what is being done, for people who wait.
 
     Raises:
@@ -186,7 +188,13 @@ def assemble(
         directory=cache_root / "models",
     )
     planned = joined.planned
+    lowest = scenario.policy.switch.lowest if scenario.policy.switch else DEFAULT_LOWEST
+    chart = chart_plan(
+        joined, equipment, lowest, whole=mapped or scenario.policy.switch is not None
+    )
     plan = Plan(
+        validity=chart.validity,
+        map=chart.map,
         percentile=percentile,
         together=joined.together,
         tasks=tuple(p.plan for p in planned.values()),
@@ -199,7 +207,14 @@ def assemble(
         for name in (planned if wanted else ())
     }
     tasks |= {f"{name}/{wanted}": subject.task for name, subject in hedging.items()}
-    policed = police(loaded, planned, hedging, equipment, directory=cache_root / "models")
+    policed = police(
+        loaded,
+        planned,
+        hedging,
+        equipment,
+        directory=cache_root / "models",
+        plan_map=plan.map,
+    )
     plan = replace(
         plan,
         tasks=tuple(

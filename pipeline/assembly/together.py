@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace as with_values
 
+from pipeline.planner.conditions import Conditions
 from pipeline.planner.explaining import title
+from pipeline.planner.maps import MapMaker, axes_around
 from pipeline.planner.segments import segments_of
 from pipeline.planner.together import JointProblem, Sharer, join, problem_of
 
@@ -16,9 +18,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.assembly.equipment import Equipment
+    from pipeline.plan.maps import PlanMap, Validity
     from pipeline.plan.together import TaskTogether, Together
     from pipeline.planner.planning import Planned
     from pipeline.scenario.models import Scenario
+
+DEFAULT_LOWEST = 250_000
+"""Least uplink rate, in bits per second, that a map tells apart from none."""
 
 _TWO = 2
 
@@ -36,6 +42,37 @@ class Joined:
     planned: dict[str, Planned]
     together: Together | None = None
     problem: JointProblem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """The plan over other conditions.
+
+    Attributes:
+        validity: How far each may move before a task's choice changes.
+        map: The whole grid; None where it was not asked for.
+    """
+
+    validity: dict[str, Validity]
+    map: PlanMap | None
+
+
+def chart_plan(
+    joined: Joined, equipment: Equipment, lowest_bits_per_s: int, *, whole: bool
+) -> Chart:
+    """Plan the tasks at other uplink rates, round trips and loads of the cloud.
+
+    Args:
+        joined: The tasks' plans.
+        equipment: Devices and link.
+        lowest_bits_per_s: Least rate that is told apart from none.
+        whole: Whether the whole grid is drawn, not its axes alone.
+    """
+    link = equipment.world.link
+    nominal = Conditions(link.up_bits_per_s, link.rtt_ns)
+    maker = MapMaker(joined.planned, joined.problem, nominal)
+    axes = axes_around(nominal, lowest_bits_per_s=max(1, lowest_bits_per_s))
+    return Chart(validity=maker.validity(axes), map=maker.draw(axes) if whole else None)
 
 
 def join_tasks(

@@ -15,6 +15,7 @@ from pipeline.cli.agreeing import agree
 from pipeline.cli.caching import cache_document, print_cache
 from pipeline.cli.calibrating import calibrate
 from pipeline.cli.explaining import print_explanation
+from pipeline.cli.mapping import print_map
 from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
 from pipeline.cli.recording import rec
@@ -169,6 +170,9 @@ def plan(
     percentile: Annotated[
         float, typer.Option("--percentile", help="Percentile that latencies are predicted at.")
     ] = 99.0,
+    mapped: Annotated[
+        bool, typer.Option("--map", help="Draw the plan over uplink rate, round trip and load.")
+    ] = False,
     sites: Annotated[
         bool, typer.Option("--sites", help="Compare every cloud site that is known by name.")
     ] = False,
@@ -201,7 +205,10 @@ def plan(
         )
         return
     _, document = api.plan(
-        scenario, _options(sets, seed, allow_outside=allow_outside), percentile=percentile
+        scenario,
+        _options(sets, seed, allow_outside=allow_outside),
+        percentile=percentile,
+        mapped=mapped,
     )
     if out is not None:
         from replay.evidence import write_json
@@ -212,6 +219,7 @@ def plan(
         print_json(document)
     else:
         print_plan(common, document)
+        print_map(document)
 
 
 @app.command()

@@ -7,6 +7,12 @@ import json
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from pipeline.plan.joined import TogetherDocument, together_document
+from pipeline.plan.mapped import (
+    MapDocument,
+    ValidityDocument,
+    map_document,
+    validity_documents,
+)
 from pipeline.plan.steps import Host, Move, Run
 
 if TYPE_CHECKING:
@@ -78,6 +84,8 @@ class PlanDocument(TypedDict):
     percentile: float
     tasks: list[TaskDocument]
     together: TogetherDocument | None
+    validity: list[ValidityDocument]
+    map: MapDocument | None
     hashes: NotRequired[dict[str, str]]
     quantiles: NotRequired[dict[str, list[int]]]
 
@@ -95,6 +103,8 @@ def plan_document(plan: Plan, spans: Sequence[str], *, as_file: bool = False) ->
         "percentile": plan.percentile,
         "tasks": [_task(task, spans) for task in plan.tasks],
         "together": together_document(plan.together),
+        "validity": validity_documents(plan.validity),
+        "map": map_document(plan.map),
     }
     if as_file:
         document["hashes"] = dict(sorted(plan.hashes.items()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import field
 
+from pipeline.plan.maps import PlanMap, Validity
 from pipeline.plan.routes import Route, RouteName
 from pipeline.plan.together import Together
 from pipeline.values import Value
@@ -87,6 +88,8 @@ class Plan(Value, frozen=True, kw_only=True):
             spaced in probability; integers, so that draws are equal on every machine.
         hashes: What the plan was made from: models, device specs, link, scenario.
         together: What the tasks do to each other; None for one task alone.
+        validity: How far conditions may move before a task's choice changes, by task.
+        map: The plan over a grid of conditions; None where none was asked for.
     """
 
     percentile: float
@@ -94,6 +97,8 @@ class Plan(Value, frozen=True, kw_only=True):
     quantiles: dict[str, tuple[int, ...]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
     together: Together | None = None
+    validity: dict[str, Validity] = field(default_factory=dict)
+    map: PlanMap | None = None
 
     def task(self, name: str) -> TaskPlan:
         """The plan of one task."""

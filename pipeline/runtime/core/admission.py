@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.runtime.core.breaker import Breaker
 from pipeline.runtime.core.commands import Note
-from pipeline.runtime.core.estimation import LinkEstimator, RegionSwitch
+from pipeline.runtime.core.estimation import LinkEstimator
 from pipeline.runtime.core.frames import Course, TaskState
 from pipeline.runtime.core.itinerary import Chart
 from pipeline.runtime.core.sharing import UplinkShares
+from pipeline.runtime.core.switching import MapSwitch
 
 if TYPE_CHECKING:
     from pipeline.runtime.core.commands import Command
@@ -74,9 +75,9 @@ class Admission:
                 )
             )
         paths = tuple(p for p in (*config.paths, *config.parts) if p.task == task.name)
-        switch = RegionSwitch([way.from_bits_per_s for way in task.ways], config.switch)
+        switch = MapSwitch(task.regions, config.switch)
         if config.switch.nominal_bits_per_s:
-            switch.observe(config.switch.nominal_bits_per_s)
+            switch.observe(self._estimator)
         return TaskState(
             config=task,
             courses=tuple(courses),
@@ -94,12 +95,20 @@ class Admission:
         if task.active >= task.config.in_flight:
             return ""
         course = task.courses[task.switch.current]
-        if not course.chart.crosses and task.switch.current and task.switch.probe_due(at_ns):
-            course = task.courses[task.switch.current - 1]
+        if not course.chart.crosses and task.switch.several:
+            course = self._probing(task, at_ns) or course
         chart, hedge = course.chart, course.hedge
         if not chart.crosses:
             return self._taken(task, Admitted(chart, chart, hedge, course.hedge_chart))
         return self._over_link(task, course, at_ns)
+
+    @staticmethod
+    def _probing(task: TaskState, at_ns: int) -> Course | None:
+        """A better cell's way over the link, where one is due to be tried."""
+        for way in task.switch.better():
+            if task.courses[way].chart.crosses:
+                return task.courses[way] if task.switch.probe_due(at_ns) else None
+        return None
 
     def _over_link(self, task: TaskState, course: Course, at_ns: int) -> Admitted | str:
         """Take a frame on whose route crosses: by that route, else by one that stays in the car."""
@@ -145,14 +154,20 @@ class Admission:
             self.cloud_credits += 1
 
     def learn(self, task: TaskState, attempt: Attempt, out: list[Command]) -> None:
-        """An answer says how its message crossed upward."""
+        """An answer says how it crossed, how long it waited there, and how it came back."""
         if not self.switches and not self._shares:
             return
         began_ns = attempt.elsewhere.get("uplink_wait")
         arrived_ns = attempt.elsewhere.get("uplink")
         if began_ns is None or arrived_ns is None:
             return
-        known = self._estimator.crossed(attempt.bytes_up, began_ns, arrived_ns)
+        estimator, seen = self._estimator, attempt.elsewhere
+        known = estimator.crossed(attempt.bytes_up, began_ns, arrived_ns)
+        if "downlink_wait" in seen and "downlink" in seen:
+            estimator.returned(attempt.bytes_down, seen["downlink_wait"], seen["downlink"])
+        if "unpack" in seen and "cloud_wait" in seen and "cloud" in seen:
+            waited_ns = seen["cloud_wait"] - seen["unpack"]
+            estimator.served(waited_ns, seen["cloud"] - seen["cloud_wait"])
         if known and self.switches:
             self._observe(task, out)
 
@@ -167,8 +182,8 @@ class Admission:
     def _observe(self, task: TaskState, out: list[Command]) -> None:
         del task  # all tasks share the link
         for state in self.tasks.values():
-            if state.switch.observe(self._estimator.bits_per_s):
-                name = f"{state.config.name}: region {state.switch.current}"
+            if state.switch.observe(self._estimator):
+                name = f"{state.config.name}: way {state.switch.current}"
                 out.append(Note(reason="region", detail=name))
 
     def _fallback(self, task: TaskState, course: Course) -> Chart | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import field
 
 from pipeline.plan.deadlines import Deadline
+from pipeline.plan.maps import RegionMap
 from pipeline.plan.routes import Route, RouteStep, Sites
 from pipeline.values import Value
 
@@ -136,9 +137,10 @@ class TaskConfig(Value, frozen=True, kw_only=True):
         name: Name of the task.
         stream: Stream it reads.
         steps: Steps of all its routes, each once; `after` counts in these. A job names one of them.
-        ways: Regions of its plan map, from the highest uplink rate down; the first one's route is
-            what the plan chose.
+        ways: What it may take, the first one's route is what the plan chose; without a map they are
+            regions from the highest uplink rate down.
         in_flight: Most frames admitted and not yet answered.
+        map: Its plan map, whose cells name ways; None where `from_bits_per_s` of the ways says it.
     """
 
     name: str
@@ -146,6 +148,17 @@ class TaskConfig(Value, frozen=True, kw_only=True):
     steps: tuple[RouteStep, ...]
     ways: tuple[Way, ...]
     in_flight: int
+    map: RegionMap | None = None
+
+    @property
+    def regions(self) -> RegionMap:
+        """Its plan map, made of the ways where there is none."""
+        if self.map is not None:
+            return self.map
+        return RegionMap(
+            rate_borders=tuple(way.from_bits_per_s for way in self.ways[:-1]),
+            cells=tuple(range(len(self.ways))),
+        )
 
     @property
     def route(self) -> Route:
@@ -187,6 +200,7 @@ class SwitchConfig(Value, frozen=True, kw_only=True):
         probe_every_ns: How often a frame takes a route over the link where the region has none.
         nominal_bits_per_s: Uplink rate that is believed before the first answer.
         one_way_ns: Time that an empty message takes upward.
+        down_bits_per_s: Downlink rate that is believed; 0 leaves a result's own bits out.
     """
 
     patience: int = 3
@@ -194,6 +208,7 @@ class SwitchConfig(Value, frozen=True, kw_only=True):
     probe_every_ns: int = 1_000_000_000
     nominal_bits_per_s: int = 0
     one_way_ns: int = 0
+    down_bits_per_s: int = 0
 
 
 class UplinkShare(Value, frozen=True, kw_only=True):
