@@ -34,7 +34,7 @@ from pipeline.assembly.policies import (
     stateful_problems,
     switch_of,
 )
-from pipeline.assembly.together import DEFAULT_LOWEST, chart_plan, join_tasks
+from pipeline.assembly.together import DEFAULT_LOWEST, chart_plan, join_tasks, predict_tasks
 from pipeline.errors import (
     CutError,
     InputError,
@@ -195,6 +195,7 @@ def assemble(
     plan = Plan(
         validity=chart.validity,
         map=chart.map,
+        predicted=predict_tasks(joined, equipment, percentile=percentile),
         percentile=percentile,
         together=joined.together,
         tasks=tuple(p.plan for p in planned.values()),

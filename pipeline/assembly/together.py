@@ -10,8 +10,9 @@ from msgspec.structs import replace as with_values
 from pipeline.planner.conditions import Conditions
 from pipeline.planner.explaining import title
 from pipeline.planner.maps import MapMaker, axes_around
+from pipeline.planner.predicting import predict
 from pipeline.planner.segments import segments_of
-from pipeline.planner.together import JointProblem, Sharer, join, problem_of
+from pipeline.planner.together import JointProblem, Sharer, join, problem_of, waits_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipeline.assembly.equipment import Equipment
     from pipeline.plan.maps import PlanMap, Validity
+    from pipeline.plan.predictions import Prediction
     from pipeline.plan.together import TaskTogether, Together
     from pipeline.planner.planning import Planned
     from pipeline.scenario.models import Scenario
@@ -73,6 +75,29 @@ def chart_plan(
     maker = MapMaker(joined.planned, joined.problem, nominal)
     axes = axes_around(nominal, lowest_bits_per_s=max(1, lowest_bits_per_s))
     return Chart(validity=maker.validity(axes), map=maker.draw(axes) if whole else None)
+
+
+def predict_tasks(
+    joined: Joined, equipment: Equipment, *, percentile: float
+) -> dict[str, Prediction]:
+    """What is predicted of the route that each task runs, waits for the others included."""
+    names = list(joined.planned)
+    waits: list[dict[str, tuple[int, int]]] = [{} for _ in names]
+    problem = joined.problem
+    if problem is not None:
+        runs = [found.plan.run for found in joined.planned.values()]
+        places = [mine.index(i) for mine, i in zip(problem.indices, runs, strict=True)]
+        waits = waits_of(problem, places)
+    return {
+        name: predict(
+            joined.planned[name],
+            equipment.link,
+            equipment.quantiles,
+            percentile=percentile,
+            waits_ns=mine,
+        )
+        for name, mine in zip(names, waits, strict=True)
+    }
 
 
 def join_tasks(

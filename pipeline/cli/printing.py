@@ -62,6 +62,7 @@ def print_result(common: Common, result: Result) -> None:
         ledger_line,
         notes,
         path_tables,
+        prediction_line,
         span_line,
     )
 
@@ -73,6 +74,7 @@ def print_result(common: Common, result: Result) -> None:
         ("spread", interval_line),
         ("fresh", freshness_line),
         ("spans", span_line),
+        ("planned", prediction_line),
     ):
         for path in document["paths"]:
             line = line_of(path)

@@ -13,6 +13,7 @@ from pipeline.plan.mapped import (
     map_document,
     validity_documents,
 )
+from pipeline.plan.predictions import PredictionDocument, prediction_documents
 from pipeline.plan.steps import Host, Move, Run
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class StepDocument(TypedDict):
 class CandidateDocument(TypedDict):
     """One candidate; times in ms, energy in mJ, sizes in bytes."""
 
+    id: str
     route: str
     pin: str | None
     variant: str
@@ -84,6 +86,7 @@ class PlanDocument(TypedDict):
     percentile: float
     tasks: list[TaskDocument]
     together: TogetherDocument | None
+    predicted: list[PredictionDocument]
     validity: list[ValidityDocument]
     map: MapDocument | None
     hashes: NotRequired[dict[str, str]]
@@ -103,6 +106,7 @@ def plan_document(plan: Plan, spans: Sequence[str], *, as_file: bool = False) ->
         "percentile": plan.percentile,
         "tasks": [_task(task, spans) for task in plan.tasks],
         "together": together_document(plan.together),
+        "predicted": prediction_documents(plan.predicted),
         "validity": validity_documents(plan.validity),
         "map": map_document(plan.map),
     }
@@ -133,6 +137,7 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
 
 def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> CandidateDocument:
     return {
+        "id": candidate.route.id,
         "route": candidate.name,
         "pin": candidate.pin,
         "variant": candidate.route.variant,

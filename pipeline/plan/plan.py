@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from pipeline.plan.maps import PlanMap, Validity
+from pipeline.plan.predictions import Prediction
 from pipeline.plan.routes import Route, RouteName
 from pipeline.plan.together import Together
 from pipeline.values import Value
@@ -90,6 +91,7 @@ class Plan(Value, frozen=True, kw_only=True):
         together: What the tasks do to each other; None for one task alone.
         validity: How far conditions may move before a task's choice changes, by task.
         map: The plan over a grid of conditions; None where none was asked for.
+        predicted: What is predicted of the route that each task runs, by task.
     """
 
     percentile: float
@@ -99,6 +101,7 @@ class Plan(Value, frozen=True, kw_only=True):
     together: Together | None = None
     validity: dict[str, Validity] = field(default_factory=dict)
     map: PlanMap | None = None
+    predicted: dict[str, Prediction] = field(default_factory=dict)
 
     def task(self, name: str) -> TaskPlan:
         """The plan of one task."""

@@ -83,6 +83,7 @@ class JointPlan:
         in_time: Share of the frames in time, by task.
         waits_ns: Mean wait of a frame for the other tasks, at all resources together, by task.
         busy: Share of the time that each resource is busy.
+        waits_at_ns: The mean waits at each resource by itself, by task.
         exact: Whether every combination was looked at.
     """
 
@@ -91,6 +92,7 @@ class JointPlan:
     in_time: tuple[float, ...]
     waits_ns: tuple[int, ...]
     busy: Mapping[Resource, float]
+    waits_at_ns: tuple[Mapping[Resource, int], ...]
     exact: bool
 
 
@@ -249,7 +251,8 @@ class _Table:
         self._units = np.maximum(1.0, np.ceil(limit))
         self._idle = 1.0 - self._busy / self._units
         self._fits = ((self._busy <= limit + _ROUNDING) & (self._idle > _ROUNDING)).all(axis=1)
-        self._waits_ns = [self._wait(place, squares) for place in range(len(tasks))]
+        self._waits_at_ns = [self._wait(place, squares) for place in range(len(tasks))]
+        self._waits_ns = [waits.sum(axis=1) for waits in self._waits_at_ns]
         self._in_time = [self._shares(place) for place in range(len(tasks))]
 
     def _held_ns(self, place: int) -> NDArray[np.float64]:
@@ -261,10 +264,10 @@ class _Table:
         return self._held_ns(place) ** 2 * self._tasks[place].frames_per_s / _NS_PER_S
 
     def _wait(self, place: int, squares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean wait of a task's frames at all the resources that they use, by combination."""
+        """Mean wait of a task's frames at each resource that they use, by combination."""
         others = (squares - self._squares(place)) / self._units
         waits = others / (2 * np.maximum(self._idle, _ROUNDING))
-        return np.asarray((waits * (self._held_ns(place) > 0)).sum(axis=1))
+        return np.asarray(waits * (self._held_ns(place) > 0))
 
     def _shares(self, place: int) -> NDArray[np.float64]:
         """Share of a task's frames in time, by combination."""
@@ -318,5 +321,9 @@ class _Table:
             in_time=tuple(float(share[row]) for share in self._in_time),
             waits_ns=tuple(int(wait[row]) for wait in self._waits_ns),
             busy={r: float(self._busy[row, i]) for i, r in enumerate(RESOURCES)},
+            waits_at_ns=tuple(
+                {r: int(waits[row, i]) for i, r in enumerate(RESOURCES)}
+                for waits in self._waits_at_ns
+            ),
             exact=True,
         )

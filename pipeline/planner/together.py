@@ -220,6 +220,40 @@ def problem_of(
     )
 
 
+SPAN_OF: dict[Resource, str] = {
+    "edge": "edge_wait",
+    "cloud": "cloud_wait",
+    "up": "uplink_wait",
+    "down": "downlink_wait",
+}
+"""The span in which a frame waits for each resource."""
+
+
+def waits_of(problem: JointProblem, places: Sequence[int]) -> list[dict[str, tuple[int, int]]]:
+    """Per task and waiting span the mean wait for the others, and one job of each in front, in ns.
+
+    Args:
+        problem: The tasks.
+        places: The candidate of each, as the problem counts them.
+    """
+    only = [
+        replace(task, candidates=(task.candidates[place],))
+        for task, place in zip(problem.tasks, places, strict=True)
+    ]
+    roomy: dict[Resource, float] = {r: max(1.0, c / MOST_BUSY) for r, c in problem.capacity.items()}
+    plan = best_together(only, capacity=roomy)
+    found = []
+    for number in range(len(only)):
+        others = [task.candidates[0] for i, task in enumerate(only) if i != number]
+        waits = {}
+        for resource, span in SPAN_OF.items():
+            most_ns = sum(other.holds_ns.get(resource, 0) for other in others)
+            mean_ns = most_ns if plan is None else plan.waits_at_ns[number][resource]
+            waits[span] = (mean_ns, max(mean_ns, most_ns))
+        found.append(waits)
+    return found
+
+
 def join(sharers: Sequence[Sharer], problem: JointProblem) -> tuple[Together, tuple[int, ...]]:
     """What the tasks do together, and the candidate that each runs.
 
