@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pipeline.api.explaining import ExplainDocument
     from pipeline.api.siting import SitesDocument
     from pipeline.assembly import Assembled
+    from pipeline.assembly.obeying import PlanGiven
     from pipeline.ledger import Ledger
     from pipeline.ledger.rows import Row
+    from pipeline.plan.comparing import PlanDiffDocument
     from pipeline.plan.document import PlanDocument
     from pipeline.plan.plan import Plan
     from pipeline.runtime.rerun import Divergence
@@ -179,6 +181,7 @@ def plan(
     *,
     percentile: float = 99.0,
     mapped: bool = False,
+    as_file: bool = False,
 ) -> tuple[Plan, PlanDocument]:
     """Price every candidate of every task and choose.
 
@@ -187,6 +190,7 @@ def plan(
         options: Settings over the file's.
         percentile: Percentile that latencies are predicted at.
         mapped: Whether the plan map is drawn, over uplink rate, round trip and load.
+        as_file: Whether hashes and quantile tables are in the document, so that a run can use it.
 
     Raises:
         InputError: The scenario is not valid.
@@ -197,7 +201,26 @@ def plan(
     assembled = _assemble(
         scenario, options or Options(), Silent(), percentile=percentile, mapped=mapped
     )
-    return assembled.plan, plan_document(assembled.plan, SPANS)
+    return assembled.plan, plan_document(assembled.plan, SPANS, as_file=as_file)
+
+
+def plan_diff(first: Path, second: Path, options: Options | None = None) -> PlanDiffDocument:
+    """How two plans differ: plan files, directories of runs, or scenarios that are planned for it.
+
+    Args:
+        first: The one.
+        second: The other.
+        options: Settings for scenarios that are planned.
+
+    Raises:
+        InputError: One of them is no plan and no scenario.
+    """
+    from pipeline.api.diffing import diff_plans
+
+    def planned(scenario: Path) -> PlanDocument:
+        return plan(scenario, options, as_file=True)[1]
+
+    return diff_plans(first, second, planned)
 
 
 def compare_sites(
@@ -244,6 +267,7 @@ def run(
     virtual: bool = False,
     out: Path | None = None,
     annotate: bool = False,
+    plan_file: Path | None = None,
     observer: Observer | None = None,
 ) -> Result:
     """Replay a scenario, live over ZeroMQ or in virtual time, and judge it.
@@ -254,16 +278,23 @@ def run(
         virtual: Virtual time instead of a live run.
         out: Directory of the evidence; a new one under `runs/` where left out.
         annotate: Whether pictures with the delivered results drawn in are kept.
+        plan_file: A plan file, or a directory that holds one, whose choices are taken.
         observer: Told how it gets on.
 
     Raises:
-        InputError: The scenario is not valid, or the evidence directory cannot be used.
+        InputError: The scenario is not valid, the plan file does not fit it, or the evidence
+            directory cannot be used.
         InfrastructureError: A node did not start.
     """
     from pipeline.api.replaying import replay_scenario
 
     watcher = observer or Silent()
-    assembled = _assemble(scenario, options or Options(), watcher)
+    given = None
+    if plan_file is not None:
+        from pipeline.assembly.obeying import PlanGiven
+
+        given = PlanGiven.read(plan_file)
+    assembled = _assemble(scenario, options or Options(), watcher, given=given)
     watcher.assembled(assembled)
     return replay_scenario(assembled, virtual=virtual, out=out, annotate=annotate, observer=watcher)
 
@@ -394,11 +425,12 @@ def _assemble(
     *,
     percentile: float = 99.0,
     mapped: bool = False,
+    given: PlanGiven | None = None,
 ) -> Assembled:
     from pipeline.scenario import load_scenario
 
     loaded = load_scenario(scenario, overrides=options.overrides)
-    return _assembled(loaded, options, observer, percentile=percentile, mapped=mapped)
+    return _assembled(loaded, options, observer, percentile=percentile, mapped=mapped, given=given)
 
 
 def _assembled(
@@ -408,6 +440,7 @@ def _assembled(
     *,
     percentile: float,
     mapped: bool = False,
+    given: PlanGiven | None = None,
 ) -> Assembled:
     from pipeline.api.rules import warnings_of
     from pipeline.assembly import assemble
@@ -422,6 +455,7 @@ def _assembled(
         percentile=percentile,
         allow_outside=options.allow_outside,
         mapped=mapped,
+        given=given,
         on_stage=observer.stage,
     )
     if loaded.scenario.gates.accuracy:

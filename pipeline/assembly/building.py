@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from dataclasses import dataclass
 from dataclasses import replace as with_values
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 from accelerators.errors import AcceleratorError
 from pipeline.assembly.drives import build_drive
 from pipeline.assembly.equipment import Equipment, equip
+from pipeline.assembly.fingerprints import scenario_hash
 from pipeline.assembly.following import (
     following_problems,
     forecaster_note,
@@ -23,6 +23,7 @@ from pipeline.assembly.following import (
 from pipeline.assembly.links import world_for
 from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.paths import BuiltPaths, build_paths
+from pipeline.assembly.planning import make_plan
 from pipeline.assembly.policies import (
     Policed,
     breaker_of,
@@ -34,7 +35,6 @@ from pipeline.assembly.policies import (
     stateful_problems,
     switch_of,
 )
-from pipeline.assembly.together import DEFAULT_LOWEST, chart_plan, join_tasks, predict_tasks
 from pipeline.errors import (
     CutError,
     InputError,
@@ -45,7 +45,6 @@ from pipeline.errors import (
     ScenarioError,
     TaskSettingError,
 )
-from pipeline.plan.plan import Plan
 from pipeline.planner.candidates import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.explaining import title
 from pipeline.planner.planning import Planned, Wishes, plan_task
@@ -65,6 +64,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.assembly.obeying import PlanGiven
+    from pipeline.plan.plan import Plan
     from pipeline.runtime.drive import DriveFacts, StreamFacts
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.scenario.models import Scenario, Task, Wire
@@ -111,6 +112,7 @@ def assemble(
     percentile: float = DEFAULT_PERCENTILE,
     allow_outside: bool = False,
     mapped: bool = False,
+    given: PlanGiven | None = None,
     on_stage: Callable[[str], None] = lambda _what: None,
 ) -> Assembled:
     """Build a run from a scenario.
@@ -121,6 +123,7 @@ def assemble(
         seed: In place of the scenario's.
         percentile: Percentile that plans predict.
         allow_outside: Whether relative paths may leave the scenario's folder.
+        given: A plan file whose choices are taken in place of those that would be made.
         mapped: Whether the plan map is drawn though the vehicle does not move over it.
         on_stage: Told what is being done, for people who wait.
 
@@ -129,6 +132,7 @@ def assemble(
             together as a `ScenarioError`.
     """
     scenario = loaded.scenario
+    percentile = percentile if given is None else given.plan.percentile
     cache_root = default_cache()
     problems: list[Problem] = []
 
@@ -179,34 +183,26 @@ def assemble(
         )
         for name in reading
     }
-    joined = join_tasks(
-        scenario,
-        planned,
-        equipment,
-        {name: _period_ns(scenario, name, drive.facts) for name in planned},
-        percentile=percentile,
-        directory=cache_root / "models",
-    )
-    planned = joined.planned
-    lowest = scenario.policy.switch.lowest if scenario.policy.switch else DEFAULT_LOWEST
-    chart = chart_plan(
-        joined, equipment, lowest, whole=mapped or scenario.policy.switch is not None
-    )
-    plan = Plan(
-        validity=chart.validity,
-        map=chart.map,
-        predicted=predict_tasks(joined, equipment, percentile=percentile),
-        percentile=percentile,
-        together=joined.together,
-        tasks=tuple(p.plan for p in planned.values()),
-        quantiles=equipment.quantiles,
-        hashes=_hashes(scenario, models, equipment),
-    )
     wanted = hedging_variant(loaded)
     hedging = {
         name: _hedging_subject(loaded, name, wanted, tasks[name], cache_root, allow_outside)
         for name in (planned if wanted else ())
     }
+    hashes = _hashes(scenario, models, hedging, equipment)
+    if given is not None:
+        given.require(hashes)
+        equipment = with_values(equipment, quantiles=given.quantiles(equipment.quantiles))
+    planned, plan = make_plan(
+        scenario,
+        planned,
+        equipment,
+        periods_ns={name: _period_ns(scenario, name, drive.facts) for name in planned},
+        hashes=hashes,
+        percentile=percentile,
+        directory=cache_root / "models",
+        mapped=mapped,
+        given=given,
+    )
     tasks |= {f"{name}/{wanted}": subject.task for name, subject in hedging.items()}
     policed = police(
         loaded,
@@ -491,13 +487,16 @@ def _core(
 
 
 def _hashes(
-    scenario: Scenario, models: dict[str, LoadedModel], equipment: Equipment
+    scenario: Scenario,
+    models: dict[str, LoadedModel],
+    hedging: dict[str, Subject],
+    equipment: Equipment,
 ) -> dict[str, str]:
-    text = json.dumps(scenario.model_dump(mode="json", by_alias=True), sort_keys=True)
     return {
-        "scenario": hashlib.sha256(text.encode()).hexdigest(),
+        "scenario": scenario_hash(scenario),
         "link": hashlib.sha256(to_json(replace(equipment.link, seed=0))).hexdigest(),
         **{f"model:{name}": model.sha256 for name, model in models.items()},
+        **{f"model:{name}/{one.variant}": one.model for name, one in hedging.items()},
         **equipment.hashes,
     }
 

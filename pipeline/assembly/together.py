@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace as with_values
 
+from pipeline.planner.choosing import Chooser
 from pipeline.planner.conditions import Conditions
 from pipeline.planner.explaining import title
 from pipeline.planner.maps import MapMaker, axes_around
 from pipeline.planner.predicting import predict
+from pipeline.planner.reasons import reasons_of
 from pipeline.planner.segments import segments_of
 from pipeline.planner.together import JointProblem, Sharer, join, problem_of, waits_of
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.assembly.equipment import Equipment
     from pipeline.plan.maps import PlanMap, Validity
     from pipeline.plan.predictions import Prediction
+    from pipeline.plan.reasons import Reasons
     from pipeline.plan.together import TaskTogether, Together
     from pipeline.planner.planning import Planned
     from pipeline.scenario.models import Scenario
@@ -38,10 +41,12 @@ class Joined:
     Attributes:
         planned: Each task's plan, with the candidate that it runs beside the others.
         together: What they do to each other; None for one task, or where each is planned alone.
+        choosers: The plan's rule for each task alone.
         problem: What was solved, to be solved again elsewhere; None likewise.
     """
 
     planned: dict[str, Planned]
+    choosers: dict[str, Chooser]
     together: Together | None = None
     problem: JointProblem | None = None
 
@@ -72,9 +77,16 @@ def chart_plan(
     """
     link = equipment.world.link
     nominal = Conditions(link.up_bits_per_s, link.rtt_ns)
-    maker = MapMaker(joined.planned, joined.problem, nominal)
+    maker = MapMaker(joined.planned, joined.choosers, joined.problem, nominal)
     axes = axes_around(nominal, lowest_bits_per_s=max(1, lowest_bits_per_s))
     return Chart(validity=maker.validity(axes), map=maker.draw(axes) if whole else None)
+
+
+def explain_tasks(joined: Joined, equipment: Equipment) -> dict[str, Reasons]:
+    """Why each task runs what it runs."""
+    link = equipment.world.link
+    nominal = Conditions(link.up_bits_per_s, link.rtt_ns)
+    return reasons_of(joined.planned, joined.choosers, joined.problem, nominal, joined.together)
 
 
 def predict_tasks(
@@ -119,8 +131,9 @@ def join_tasks(
         percentile: Percentile of the plan.
         directory: Where cut models are written.
     """
+    choosers = {name: Chooser(found, periods_ns[name]) for name, found in planned.items()}
     if len(planned) < _TWO or scenario.policy.tasks == "alone":
-        return Joined(planned=dict(planned))
+        return Joined(planned=dict(planned), choosers=choosers)
     hedged = scenario.policy.hedge.start != "never"
     sharers = [
         Sharer(
@@ -141,6 +154,7 @@ def join_tasks(
                 planned.items(), chosen, together.tasks, strict=True
             )
         },
+        choosers=choosers,
         together=together,
         problem=problem,
     )

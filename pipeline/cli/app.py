@@ -16,6 +16,7 @@ from pipeline.cli.caching import cache_document, print_cache
 from pipeline.cli.calibrating import calibrate
 from pipeline.cli.explaining import print_explanation
 from pipeline.cli.mapping import print_map
+from pipeline.cli.planning import plan_diff
 from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
 from pipeline.cli.recording import rec
@@ -77,6 +78,10 @@ def run(
         bool, typer.Option("--annotate", help="Keep pictures with the results drawn in.")
     ] = False,
     soft: Annotated[bool, typer.Option("--soft", help="Exit 0 where a gate failed.")] = False,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Run what this plan file decided."),
+    ] = None,
     allow_outside: options.Outside = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -106,6 +111,7 @@ def run(
         virtual=virtual,
         annotate=annotate,
         soft=soft,
+        plan_file=plan_file,
         allow_outside=allow_outside,
     )
 
@@ -165,13 +171,19 @@ def check(
 
 @app.command()
 def plan(
-    scenario: options.ScenarioFile,
+    scenarios: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCENARIO", help="A scenario file; with --diff two plans."),
+    ],
     *,
     percentile: Annotated[
         float, typer.Option("--percentile", help="Percentile that latencies are predicted at.")
     ] = 99.0,
     mapped: Annotated[
         bool, typer.Option("--map", help="Draw the plan over uplink rate, round trip and load.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="How two plans differ: files, runs or scenarios.")
     ] = False,
     sites: Annotated[
         bool, typer.Option("--sites", help="Compare every cloud site that is known by name.")
@@ -194,21 +206,25 @@ def plan(
     common = options.common(
         json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
     )
+    given = _options(sets, seed, allow_outside=allow_outside)
+    if len(scenarios) != (2 if diff else 1):
+        wanted = "two plans or scenarios with --diff" if diff else "one scenario file"
+        raise typer.BadParameter(f"name {wanted}", param_hint="SCENARIO")
+    scenario = scenarios[0]
+    if diff:
+        plan_diff(common, scenario, scenarios[1], given)
     if sites or site:
         plan_sites(
             common,
             scenario,
-            _options(sets, seed, allow_outside=allow_outside),
+            given,
             percentile=percentile,
             files=site or [],
             out=out,
         )
         return
     _, document = api.plan(
-        scenario,
-        _options(sets, seed, allow_outside=allow_outside),
-        percentile=percentile,
-        mapped=mapped,
+        scenario, given, percentile=percentile, mapped=mapped, as_file=out is not None
     )
     if out is not None:
         from replay.evidence import write_json
@@ -406,6 +422,7 @@ def _run(
     virtual: bool,
     annotate: bool,
     soft: bool = False,
+    plan_file: Path | None = None,
     allow_outside: bool = False,
 ) -> None:
     stopper = Stopper(common.timeout_s)
@@ -418,6 +435,7 @@ def _run(
             virtual=virtual,
             out=out,
             annotate=annotate,
+            plan_file=plan_file,
             observer=watcher,
         )
     finally:

@@ -111,6 +111,8 @@ def print_result(common: Common, result: Result) -> None:
 
 def print_plan(common: Common, document: PlanDocument) -> None:
     """Every candidate of every task on one table, and why the chosen one won."""
+    from pipeline.cli.planning import print_together, reason_lines
+
     spans = _passed_spans(document)
     for task in document["tasks"]:
         print(f"{task['name']}  (ms at p{document['percentile']:g}, idle; spans are medians)")
@@ -124,54 +126,14 @@ def print_plan(common: Common, document: PlanDocument) -> None:
                 + (f"  ({chosen['pin']})" if chosen["pin"] else "")
             )
         print(f"  {task['explanation']}")
+        for line in reason_lines(document, task):
+            print(f"  {line}")
         if common.verbose:
             for candidate in task["candidates"]:
-                print(f"    {_title(candidate)}: {candidate['why']}")
+                print(f"    {candidate_title(candidate)}: {candidate['why']}")
         print()
     if document["together"] is not None:
         print_together(common, document)
-
-
-def print_together(common: Common, document: PlanDocument) -> None:
-    """What the tasks do to each other: waits, shares, how busy all is, what more is worth."""
-    together = document["together"]
-    if together is None:
-        return
-    print(f"together  (worth {together['worth']:.3f}; waits are means, latency at the percentile)")
-    tasks = {task["name"]: task for task in document["tasks"]}
-    rows = [
-        (
-            told["name"],
-            _title(tasks[told["name"]]["candidates"][tasks[told["name"]]["run"]]),
-            _title(tasks[told["name"]]["candidates"][told["alone"]]),
-            f"{told['importance']:g}",
-            f"{100 * told['in_time']:.1f} %",
-            f"{told['wait_ms']:.2f}",
-            f"{told['latency_ms']:.1f}",
-            "" if told["share"] is None else f"{100 * told['share']:.0f} %",
-            "" if told["needs_mbps"] is None else f"{told['needs_mbps']:.2f}",
-        )
-        for told in together["tasks"]
-    ]
-    header = (
-        *("task", "runs", "alone", "importance", "in time", "wait ms", "latency ms"),
-        *("uplink share", "needs Mbit/s"),
-    )
-    print_table(common, header, rows, left=3)
-    busy = ", ".join(f"{name} {100 * share:.0f} %" for name, share in together["busy"].items())
-    print(f"  busy: {busy} (limit {100 * max(together['limit'].values()):.0f} %)")
-    for price in together["prices"]:
-        less = "" if price["less"] is None else f", {price['step']} less {price['less']:+.3f}"
-        if price["more"] or price["less"]:
-            print(
-                f"  {price['resource']}: {price['step']} more is worth {price['more']:+.3f}{less}"
-            )
-    if not any(price["more"] or price["less"] for price in together["prices"]):
-        print("  a little more or less of any shared resource changes nothing")
-    if together["binding"]:
-        print(f"  binding: {', '.join(together['binding'])}")
-    if together["note"]:
-        print(f"  {together['note']}")
 
 
 def _passed_spans(document: PlanDocument) -> list[str]:
@@ -186,7 +148,8 @@ def _passed_spans(document: PlanDocument) -> list[str]:
     return [span for span in order if span in passed]
 
 
-def _title(candidate: CandidateDocument) -> str:
+def candidate_title(candidate: CandidateDocument) -> str:
+    """A candidate in a word or two."""
     codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
     return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
 

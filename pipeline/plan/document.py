@@ -14,6 +14,7 @@ from pipeline.plan.mapped import (
     validity_documents,
 )
 from pipeline.plan.predictions import PredictionDocument, prediction_documents
+from pipeline.plan.reasons import ReasonsDocument, reasons_documents
 from pipeline.plan.steps import Host, Move, Run
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class PlanDocument(TypedDict):
     percentile: float
     tasks: list[TaskDocument]
     together: TogetherDocument | None
+    reasons: list[ReasonsDocument]
     predicted: list[PredictionDocument]
     validity: list[ValidityDocument]
     map: MapDocument | None
@@ -106,6 +108,7 @@ def plan_document(plan: Plan, spans: Sequence[str], *, as_file: bool = False) ->
         "percentile": plan.percentile,
         "tasks": [_task(task, spans) for task in plan.tasks],
         "together": together_document(plan.together),
+        "reasons": reasons_documents(plan.reasons),
         "predicted": prediction_documents(plan.predicted),
         "validity": validity_documents(plan.validity),
         "map": map_document(plan.map),

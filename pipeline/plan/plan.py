@@ -6,6 +6,7 @@ from msgspec import field
 
 from pipeline.plan.maps import PlanMap, Validity
 from pipeline.plan.predictions import Prediction
+from pipeline.plan.reasons import Reasons
 from pipeline.plan.routes import Route, RouteName
 from pipeline.plan.together import Together
 from pipeline.values import Value
@@ -92,6 +93,7 @@ class Plan(Value, frozen=True, kw_only=True):
         validity: How far conditions may move before a task's choice changes, by task.
         map: The plan over a grid of conditions; None where none was asked for.
         predicted: What is predicted of the route that each task runs, by task.
+        reasons: Why each task runs what it runs, by task.
     """
 
     percentile: float
@@ -102,6 +104,7 @@ class Plan(Value, frozen=True, kw_only=True):
     validity: dict[str, Validity] = field(default_factory=dict)
     map: PlanMap | None = None
     predicted: dict[str, Prediction] = field(default_factory=dict)
+    reasons: dict[str, Reasons] = field(default_factory=dict)
 
     def task(self, name: str) -> TaskPlan:
         """The plan of one task."""

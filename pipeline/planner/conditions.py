@@ -67,16 +67,27 @@ def latency_then_ns(candidate: Candidate, nominal: Conditions, at: Conditions) -
     )
 
 
-def best_of(candidates: Sequence[Candidate], latencies_ns: Sequence[int], deadline_ns: int) -> int:
-    """Index of the candidate that the plan's rule takes, given what each would take in ns.
+def best_of(
+    candidates: Sequence[Candidate],
+    latencies_ns: Sequence[int],
+    deadline_ns: int,
+    in_pace: Sequence[bool],
+) -> int:
+    """Index of the candidate that the plan's rule takes, given what each would take.
 
-    The fastest of those in time that agree best, to two points; the fastest of all where none is
-    in time. Only allowed ones count, and there must be one.
+    The fastest of those in time and in pace that agree best, to two points; the fastest of all
+    where there is none. Only allowed ones count, and there must be one.
+
+    Args:
+        candidates: The candidates.
+        latencies_ns: Latency of each.
+        deadline_ns: The task's shortest deadline.
+        in_pace: Whether each keeps pace with the task's frames.
     """
     allowed = [i for i, candidate in enumerate(candidates) if candidate.allowed]
-    in_time = [i for i in allowed if latencies_ns[i] <= deadline_ns]
+    in_time = [i for i in allowed if latencies_ns[i] <= deadline_ns and in_pace[i]]
     if not in_time:
         return min(allowed, key=lambda i: (latencies_ns[i], i))
     best = max(candidates[i].agreement or 0.0 for i in in_time)
     good = [i for i in in_time if (candidates[i].agreement or 0.0) >= best - AGREEMENT_SLACK]
-    return min(good, key=lambda i: (latencies_ns[i], i))
+    return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.plan.maps import PlanMap, RegionMap, Validity
-from pipeline.planner.conditions import PPM, Conditions, best_of, latency_then_ns
+from pipeline.planner.choosing import Chooser, Elsewhere
+from pipeline.planner.conditions import PPM, Conditions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +51,7 @@ class MapMaker:
 
     Args:
         planned: The tasks' plans.
+        choosers: The plan's rule for each task alone, by name.
         problem: The joint problem, where the tasks are planned together.
         nominal: The conditions of the plan itself.
     """
@@ -57,10 +59,12 @@ class MapMaker:
     def __init__(
         self,
         planned: Mapping[str, Planned],
+        choosers: Mapping[str, Chooser],
         problem: JointProblem | None,
         nominal: Conditions,
     ) -> None:
         self._planned = planned
+        self._choosers = choosers
         self._problem = problem
         self._nominal = nominal
         self._known: dict[Conditions, tuple[int, ...]] = {}
@@ -139,17 +143,8 @@ class MapMaker:
             plan = self._problem.solve(at)
             if plan is not None:
                 return self._problem.chosen(plan)
-        return tuple(self._alone(found, at) for found in self._planned.values())
-
-    def _alone(self, found: Planned, at: Conditions) -> int:
-        candidates = found.plan.candidates
-        latencies = [latency_then_ns(c, self._nominal_of(found), at) for c in candidates]
-        return best_of(candidates, latencies, found.deadline_ns)
-
-    def _nominal_of(self, found: Planned) -> Conditions:
-        """The conditions that a task's candidates were priced at; its own lane may be slower."""
-        link = found.world.link
-        return Conditions(link.up_bits_per_s, link.rtt_ns)
+        elsewhere = Elsewhere(at=at)
+        return tuple(self._choosers[name].choose(elsewhere) for name in self._planned)
 
 
 def axes_around(nominal: Conditions, *, lowest_bits_per_s: int) -> Axes:
