@@ -17,7 +17,7 @@ import numpy as np
 from bench.figure import Figure
 from pipeline.planner.conditions import Conditions
 from pipeline.planner.joint import JointCandidate, JointTask, Resource
-from pipeline.planner.together import JointProblem, Moving
+from pipeline.planner.problems import JointProblem, Moving
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace as with_values
 
+from pipeline.link.pricing import LinkQuote
 from pipeline.planner.choosing import Chooser
 from pipeline.planner.conditions import Conditions
 from pipeline.planner.explaining import title
 from pipeline.planner.maps import MapMaker, axes_around
 from pipeline.planner.predicting import predict
+from pipeline.planner.problems import JointProblem, Sharer, problem_of, waits_of
 from pipeline.planner.reasons import reasons_of
 from pipeline.planner.segments import segments_of
-from pipeline.planner.together import JointProblem, Sharer, join, problem_of, waits_of
+from pipeline.planner.together import join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +66,12 @@ class Chart:
     map: PlanMap | None
 
 
+def nominal_of(equipment: Equipment) -> Conditions:
+    """Conditions of the whole link as a plan takes them: what its lanes leave is a part of it."""
+    link = LinkQuote(with_values(equipment.link, shares_ppm={}))
+    return Conditions(link.up_bits_per_s, link.rtt_ns)
+
+
 def chart_plan(
     joined: Joined, equipment: Equipment, lowest_bits_per_s: int, *, whole: bool
 ) -> Chart:
@@ -75,8 +83,7 @@ def chart_plan(
         lowest_bits_per_s: Least rate that is told apart from none.
         whole: Whether the whole grid is drawn, not its axes alone.
     """
-    link = equipment.world.link
-    nominal = Conditions(link.up_bits_per_s, link.rtt_ns)
+    nominal = nominal_of(equipment)
     maker = MapMaker(joined.planned, joined.choosers, joined.problem, nominal)
     axes = axes_around(nominal, lowest_bits_per_s=max(1, lowest_bits_per_s))
     return Chart(validity=maker.validity(axes), map=maker.draw(axes) if whole else None)
@@ -84,8 +91,7 @@ def chart_plan(
 
 def explain_tasks(joined: Joined, equipment: Equipment) -> dict[str, Reasons]:
     """Why each task runs what it runs."""
-    link = equipment.world.link
-    nominal = Conditions(link.up_bits_per_s, link.rtt_ns)
+    nominal = nominal_of(equipment)
     return reasons_of(joined.planned, joined.choosers, joined.problem, nominal, joined.together)
 
 
@@ -131,7 +137,8 @@ def join_tasks(
         percentile: Percentile of the plan.
         directory: Where cut models are written.
     """
-    choosers = {name: Chooser(found, periods_ns[name]) for name, found in planned.items()}
+    nominal = nominal_of(equipment)
+    choosers = {name: Chooser(found, periods_ns[name], nominal) for name, found in planned.items()}
     if len(planned) < _TWO or scenario.policy.tasks == "alone":
         return Joined(planned=dict(planned), choosers=choosers)
     hedged = scenario.policy.hedge.start != "never"
@@ -145,7 +152,9 @@ def join_tasks(
         )
         for name, found in planned.items()
     ]
-    problem = problem_of(sharers, equipment.link, equipment.quantiles, percentile=percentile)
+    problem = problem_of(
+        sharers, equipment.link, equipment.quantiles, percentile=percentile, nominal=nominal
+    )
     together, chosen = join(sharers, problem)
     return Joined(
         planned={

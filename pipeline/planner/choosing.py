@@ -40,14 +40,16 @@ class Chooser:
     Args:
         planned: The task's plan.
         period_ns: Time between two of its frames.
+        nominal: Conditions of the whole link; the task may have a part of it for itself.
     """
 
-    def __init__(self, planned: Planned, period_ns: int) -> None:
+    def __init__(self, planned: Planned, period_ns: int, nominal: Conditions) -> None:
         self._planned = planned
         self._period_ns = period_ns
+        self.nominal = nominal
+        """Conditions of the plan, of the whole link."""
         link = planned.world.link
-        self.nominal = Conditions(link.up_bits_per_s, link.rtt_ns)
-        """Conditions that its candidates were priced at."""
+        self._own = Conditions(link.up_bits_per_s, link.rtt_ns)
 
     def choose(self, elsewhere: Elsewhere, *, without: Collection[int] = ()) -> int:
         """Index of the candidate that would run.
@@ -63,22 +65,29 @@ class Chooser:
         in_pace = [self._keeps_pace(c, elsewhere) for c in mine]
         return kept[best_of(mine, latencies, deadline_ns, in_pace)]
 
+    def _mine(self, elsewhere: Elsewhere) -> Conditions:
+        """The conditions as the task has them: its part of the uplink stays the same part."""
+        at = elsewhere.at
+        if at is None:
+            return self._own
+        rate = at.up_bits_per_s * self._own.up_bits_per_s // self.nominal.up_bits_per_s
+        return at._replace(up_bits_per_s=max(1, rate))
+
     def _latency_ns(self, candidate: Candidate, elsewhere: Elsewhere) -> int:
-        at = elsewhere.at or self.nominal
-        found = latency_then_ns(candidate, self.nominal, at)
+        found = latency_then_ns(candidate, self._own, self._mine(elsewhere))
         found += _scaled(candidate.spans.get("edge", 0), elsewhere.edge)
         return found + _scaled(candidate.spans.get("cloud", 0), elsewhere.cloud)
 
     def _keeps_pace(self, candidate: Candidate, elsewhere: Elsewhere) -> bool:
         """Whether neither a device nor the uplink is busy longer with a frame than its period."""
-        world, at = self._planned.world, elsewhere.at or self.nominal
+        world, at = self._planned.world, self._mine(elsewhere)
         edge_ns = candidate.spans.get("edge", 0) / elsewhere.edge / world.edge.slots
         cloud_ns = candidate.spans.get("cloud", 0) / elsewhere.cloud / world.cloud.slots
         up_ns = 0.0
         if crosses(candidate):
             then_ns = 8 * message_bytes(candidate.bytes_up) * _NS_PER_S // at.up_bits_per_s
             nominal_ns = (
-                8 * message_bytes(candidate.bytes_up) * _NS_PER_S // self.nominal.up_bits_per_s
+                8 * message_bytes(candidate.bytes_up) * _NS_PER_S // self._own.up_bits_per_s
             )
             up_ns = world.link.serial_ns(candidate.bytes_up, "up") + then_ns - nominal_ns
         return max(edge_ns, cloud_ns, up_ns) <= self._period_ns

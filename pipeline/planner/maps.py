@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.planner.planning import Planned
-    from pipeline.planner.together import JointProblem
+    from pipeline.planner.problems import JointProblem
 
 _PER_OCTAVE = 2  # rates that are looked at between one and its double
 _ABOVE = 2  # octaves above the nominal rate

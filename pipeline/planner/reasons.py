@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.plan.together import Together
     from pipeline.planner.conditions import Conditions
     from pipeline.planner.planning import Planned
-    from pipeline.planner.together import JointProblem
+    from pipeline.planner.problems import JointProblem
 
 Axis = Literal["uplink", "round trip", "edge speed", "cloud speed", "deadline"]
 AXES: tuple[Axis, ...] = ("uplink", "round trip", "edge speed", "cloud speed", "deadline")

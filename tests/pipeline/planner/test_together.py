@@ -125,6 +125,24 @@ def test_a_megabit_is_worth_what_it_changes(two: Path) -> None:
     assert wide.binding == ()
 
 
+def test_a_lane_of_its_own_is_nobody_s_queue_and_no_share(two: Path) -> None:
+    """Its crossings wait for nobody; the map's nominal cell is the whole link's rate."""
+    pinned = ("tasks.objects.route=split", "tasks.side.route=split")
+    lane = "links.cell.shares={objects: 50%}"
+    options = api.Options(overrides=(*pinned, lane))
+    plan, _ = api.plan(two, options, mapped=True)
+    assert plan.together is not None
+    assert [task.share_ppm for task in plan.together.tasks] == [0, 0]
+    shared = _together(two, *pinned)
+    for mine, theirs in zip(plan.together.tasks, shared.tasks, strict=True):
+        assert mine.wait_ns < theirs.wait_ns
+    assert plan.map is not None
+    assert plan.map.nominal[0] == 40_000_000
+    for task in plan.tasks:
+        region = plan.map.tasks[task.task]
+        assert region.at(region.cell_of(*plan.map.nominal)) == task.run
+
+
 def _shares(path: Path, *settings: str) -> Mapping[str, UplinkShare]:
     return api.check(path, api.Options(overrides=settings)).spec.core.shares
 
