@@ -20,6 +20,7 @@ import typer.main
 from pipeline.cli.app import app
 from pipeline.link.profiles import shipped
 from pipeline.scenario.models import LATER, LATER_VALUES, Scenario
+from pipeline.scenario.sites import shipped_sites
 from sensors.synthetic import SCENES
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -75,6 +76,10 @@ MEANINGS: dict[str, str] = {
     "drive.speed.speed": "The speed from then on.",
     "sites": "The sites, `vehicle` and `cloud`; both are needed, and an empty value takes the "
     "defaults.",
+    "sites.<name>.profile": "Of the cloud: a site that is known by name "
+    f"({', '.join(f'`{name}`' for name in shipped_sites())}), or a TOML file beside the scenario. "
+    "Its device, network and host stand where the scenario says nothing of them; see "
+    "[sites](../howto-sites.md).",
     "sites.<name>.host": "The host that prices host stages and hops: an installed id, or a TOML "
     "file beside the scenario.",
     "links": "The link between the two sites, by name; this version takes exactly one. Its two "
@@ -165,6 +170,8 @@ MEANINGS: dict[str, str] = {
     "tasks.<name>.wire.codec": "Codec of the tensors that cross at a cut; with `auto` the plan "
     "prices `float32`, `float16` and `int8`, and for a LiDAR `sparse` and `sparse:int8` besides.",
     "tasks.<name>.wire.lossless": "A lossless stage behind the codec of cut tensors.",
+    "tasks.<name>.importance": "Weight of the task where several share a car: what an answer "
+    "in time is worth beside the others'.",
     "tasks.<name>.raw_pixels_stay": "Whether pixels must stay on the car; this version cannot "
     "promise it.",
     "paths": "Stream, task, deadline and gates, by name; a path without a gate is reported.",
@@ -235,6 +242,11 @@ MEANINGS: dict[str, str] = {
     "policy.switch.probe_every": "How often a frame is sent over the link from a region whose "
     "route does not use it.",
     "policy.switch.lowest": "Least rate that the plan map tells apart from none.",
+    "policy.tasks": "`together` plans all tasks as one, under the link and devices that they "
+    "share; `alone` plans each as if there were no other. See "
+    "[several tasks](../explanation/planner.md#several-tasks).",
+    "policy.shares": "`plan` has a task that sends more than its share of the uplink give "
+    "way while another one with a share is busy; `none` lets everybody send.",
     "policy.cloud": "What the cloud takes.",
     "policy.cloud.refuse": "`late` refuses work at once that cannot be answered in time, and in "
     "line once it has become too late; `never` serves everything.",

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
     from accelerators.work import Precision
     from pipeline.api.explaining import ExplainDocument
+    from pipeline.api.siting import SitesDocument
     from pipeline.assembly import Assembled
+    from pipeline.assembly.obeying import PlanGiven
     from pipeline.ledger import Ledger
     from pipeline.ledger.rows import Row
+    from pipeline.plan.comparing import PlanDiffDocument
     from pipeline.plan.document import PlanDocument
     from pipeline.plan.plan import Plan
     from pipeline.runtime.rerun import Divergence
+    from pipeline.scenario.loading import LoadedScenario
     from pipeline.verdict.shapes import ResultDocument
 
 DEMO = Path(__file__).resolve().parents[1] / "scenario" / "demo.yaml"
@@ -172,9 +176,21 @@ def check(scenario: Path, options: Options | None = None) -> Assembled:
 
 
 def plan(
-    scenario: Path, options: Options | None = None, *, percentile: float = 99.0
+    scenario: Path,
+    options: Options | None = None,
+    *,
+    percentile: float = 99.0,
+    mapped: bool = False,
+    as_file: bool = False,
 ) -> tuple[Plan, PlanDocument]:
     """Price every candidate of every task and choose.
+
+    Args:
+        scenario: The scenario file.
+        options: Settings over the file's.
+        percentile: Percentile that latencies are predicted at.
+        mapped: Whether the plan map is drawn, over uplink rate, round trip and load.
+        as_file: Whether hashes and quantile tables are in the document, so that a run can use it.
 
     Raises:
         InputError: The scenario is not valid.
@@ -182,8 +198,66 @@ def plan(
     from pipeline.ledger import SPANS
     from pipeline.plan.document import plan_document
 
-    assembled = _assemble(scenario, options or Options(), Silent(), percentile=percentile)
-    return assembled.plan, plan_document(assembled.plan, SPANS)
+    assembled = _assemble(
+        scenario, options or Options(), Silent(), percentile=percentile, mapped=mapped
+    )
+    return assembled.plan, plan_document(assembled.plan, SPANS, as_file=as_file)
+
+
+def plan_diff(first: Path, second: Path, options: Options | None = None) -> PlanDiffDocument:
+    """How two plans differ: plan files, directories of runs, or scenarios that are planned for it.
+
+    Args:
+        first: The one.
+        second: The other.
+        options: Settings for scenarios that are planned.
+
+    Raises:
+        InputError: One of them is no plan and no scenario.
+    """
+    from pipeline.api.diffing import diff_plans
+
+    def planned(scenario: Path) -> PlanDocument:
+        return plan(scenario, options, as_file=True)[1]
+
+    return diff_plans(first, second, planned)
+
+
+def compare_sites(
+    scenario: Path,
+    options: Options | None = None,
+    *,
+    percentile: float = 99.0,
+    files: Sequence[Path] = (),
+    observer: Observer | None = None,
+) -> SitesDocument:
+    """Plan a scenario at every shipped site and at those of a user's files, beside its own cloud.
+
+    Args:
+        scenario: The scenario file.
+        options: Settings over the file's.
+        percentile: Percentile that latencies are predicted at.
+        files: Sites of the user's own, as TOML files.
+        observer: Told which site is being planned.
+
+    Raises:
+        InputError: The scenario or a site's file is not valid.
+    """
+    from pipeline.api.siting import sites_document
+
+    given, watcher = options or Options(), observer or Silent()
+
+    def planned(loaded: LoadedScenario) -> Assembled:
+        return _assembled(loaded, given, Silent(), percentile=percentile)
+
+    return sites_document(
+        scenario,
+        given,
+        planned,
+        percentile=percentile,
+        files=files,
+        on_site=lambda name: watcher.stage(f"plan at {name}"),
+    )
 
 
 def run(
@@ -193,6 +267,7 @@ def run(
     virtual: bool = False,
     out: Path | None = None,
     annotate: bool = False,
+    plan_file: Path | None = None,
     observer: Observer | None = None,
 ) -> Result:
     """Replay a scenario, live over ZeroMQ or in virtual time, and judge it.
@@ -203,16 +278,23 @@ def run(
         virtual: Virtual time instead of a live run.
         out: Directory of the evidence; a new one under `runs/` where left out.
         annotate: Whether pictures with the delivered results drawn in are kept.
+        plan_file: A plan file, or a directory that holds one, whose choices are taken.
         observer: Told how it gets on.
 
     Raises:
-        InputError: The scenario is not valid, or the evidence directory cannot be used.
+        InputError: The scenario is not valid, the plan file does not fit it, or the evidence
+            directory cannot be used.
         InfrastructureError: A node did not start.
     """
     from pipeline.api.replaying import replay_scenario
 
     watcher = observer or Silent()
-    assembled = _assemble(scenario, options or Options(), watcher)
+    given = None
+    if plan_file is not None:
+        from pipeline.assembly.obeying import PlanGiven
+
+        given = PlanGiven.read(plan_file)
+    assembled = _assemble(scenario, options or Options(), watcher, given=given)
     watcher.assembled(assembled)
     return replay_scenario(assembled, virtual=virtual, out=out, annotate=annotate, observer=watcher)
 
@@ -337,22 +419,43 @@ def load_result(directory: Path) -> ResultDocument:
 
 
 def _assemble(
-    scenario: Path, options: Options, observer: Observer, *, percentile: float = 99.0
+    scenario: Path,
+    options: Options,
+    observer: Observer,
+    *,
+    percentile: float = 99.0,
+    mapped: bool = False,
+    given: PlanGiven | None = None,
+) -> Assembled:
+    from pipeline.scenario import load_scenario
+
+    loaded = load_scenario(scenario, overrides=options.overrides)
+    return _assembled(loaded, options, observer, percentile=percentile, mapped=mapped, given=given)
+
+
+def _assembled(
+    loaded: LoadedScenario,
+    options: Options,
+    observer: Observer,
+    *,
+    percentile: float,
+    mapped: bool = False,
+    given: PlanGiven | None = None,
 ) -> Assembled:
     from pipeline.api.rules import warnings_of
     from pipeline.assembly import assemble
-    from pipeline.scenario import load_scenario
     from replay.clock import WallClock
 
     if not 0 < percentile < 100:  # noqa: PLR2004 - per cent
         raise InputError(f"--percentile must lie between 0 and 100, got {percentile}")
-    loaded = load_scenario(scenario, overrides=options.overrides)
     assembled = assemble(
         loaded,
         now_ns=WallClock().now_ns,
         seed=options.seed,
         percentile=percentile,
         allow_outside=options.allow_outside,
+        mapped=mapped,
+        given=given,
         on_stage=observer.stage,
     )
     if loaded.scenario.gates.accuracy:

@@ -40,6 +40,7 @@ from pipeline.verdict import (
     RunFacts,
     build_document,
     exit_code,
+    off_notes,
     path_verdicts,
 )
 from replay.clock import WallClock
@@ -146,6 +147,7 @@ def replay_scenario(
             *([kept.lost] if kept.lost else []),
             *_notes(assembled, outcome, primed, virtual=virtual),
             *kept.accuracy.notes,
+            *off_notes({path["name"]: path["prediction"] for path in document["paths"]}),
         ),
         tracing_ns=outcome.tracing_ns,
     )
@@ -449,6 +451,12 @@ def _facts(
         ),
         verdict_at_bias=at_bias,
         images=images,
+        predicted={
+            path.name: assembled.plan.predicted[path.task]
+            for path in spec.core.paths
+            if path.fuse is None and path.task in assembled.plan.predicted
+        },
+        percentile=assembled.plan.percentile,
     )
 
 

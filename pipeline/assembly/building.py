@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from dataclasses import dataclass
 from dataclasses import replace as with_values
@@ -14,6 +13,7 @@ from msgspec.structs import replace
 from accelerators.errors import AcceleratorError
 from pipeline.assembly.drives import build_drive
 from pipeline.assembly.equipment import Equipment, equip
+from pipeline.assembly.fingerprints import scenario_hash
 from pipeline.assembly.following import (
     following_problems,
     forecaster_note,
@@ -23,6 +23,7 @@ from pipeline.assembly.following import (
 from pipeline.assembly.links import world_for
 from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.paths import BuiltPaths, build_paths
+from pipeline.assembly.planning import make_plan
 from pipeline.assembly.policies import (
     Policed,
     breaker_of,
@@ -30,6 +31,7 @@ from pipeline.assembly.policies import (
     hedge_name,
     hedging_variant,
     police,
+    shares_of,
     stateful_problems,
     switch_of,
 )
@@ -43,7 +45,6 @@ from pipeline.errors import (
     ScenarioError,
     TaskSettingError,
 )
-from pipeline.plan.plan import Plan
 from pipeline.planner.candidates import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.explaining import title
 from pipeline.planner.planning import Planned, Wishes, plan_task
@@ -63,6 +64,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.assembly.obeying import PlanGiven
+    from pipeline.plan.plan import Plan
     from pipeline.runtime.drive import DriveFacts, StreamFacts
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.scenario.models import Scenario, Task, Wire
@@ -108,6 +111,8 @@ def assemble(
     seed: int | None = None,
     percentile: float = DEFAULT_PERCENTILE,
     allow_outside: bool = False,
+    mapped: bool = False,
+    given: PlanGiven | None = None,
     on_stage: Callable[[str], None] = lambda _what: None,
 ) -> Assembled:
     """Build a run from a scenario.
@@ -118,6 +123,8 @@ def assemble(
         seed: In place of the scenario's.
         percentile: Percentile that plans predict.
         allow_outside: Whether relative paths may leave the scenario's folder.
+        given: A plan file whose choices are taken in place of those that would be made.
+        mapped: Whether the plan map is drawn though the vehicle does not move over it.
         on_stage: Told what is being done, for people who wait.
 
     Raises:
@@ -125,6 +132,7 @@ def assemble(
             together as a `ScenarioError`.
     """
     scenario = loaded.scenario
+    percentile = percentile if given is None else given.plan.percentile
     cache_root = default_cache()
     problems: list[Problem] = []
 
@@ -175,19 +183,35 @@ def assemble(
         )
         for name in reading
     }
-    plan = Plan(
-        percentile=percentile,
-        tasks=tuple(p.plan for p in planned.values()),
-        quantiles=equipment.quantiles,
-        hashes=_hashes(scenario, models, equipment),
-    )
     wanted = hedging_variant(loaded)
     hedging = {
         name: _hedging_subject(loaded, name, wanted, tasks[name], cache_root, allow_outside)
         for name in (planned if wanted else ())
     }
+    hashes = _hashes(scenario, models, hedging, equipment)
+    if given is not None:
+        given.require(hashes)
+        equipment = with_values(equipment, quantiles=given.quantiles(equipment.quantiles))
+    planned, plan = make_plan(
+        scenario,
+        planned,
+        equipment,
+        periods_ns={name: _period_ns(scenario, name, drive.facts) for name in planned},
+        hashes=hashes,
+        percentile=percentile,
+        directory=cache_root / "models",
+        mapped=mapped,
+        given=given,
+    )
     tasks |= {f"{name}/{wanted}": subject.task for name, subject in hedging.items()}
-    policed = police(loaded, planned, hedging, equipment, directory=cache_root / "models")
+    policed = police(
+        loaded,
+        planned,
+        hedging,
+        equipment,
+        directory=cache_root / "models",
+        plan_map=plan.map,
+    )
     plan = replace(
         plan,
         tasks=tuple(
@@ -199,7 +223,7 @@ def assemble(
         built = build_paths(scenario, equipment.world, drive.facts.streams, works)
     except AcceleratorError as err:
         raise ScenarioError([loaded.problem(("sites", VEHICLE, "host"), str(err))]) from err
-    core = _core(loaded, built, policed, equipment)
+    core = _core(loaded, built, policed, equipment, plan)
     host = equipment.world.vehicle_host
     fixed_ns = host.hop_ns(message_bytes=0)
     spec = RunSpec(
@@ -242,6 +266,7 @@ def assemble(
         untrained=tuple(name for name, model in models.items() if model.untrained),
         warnings=(
             *_warnings(loaded, plan, policed),
+            *([plan.together.note] if plan.together and plan.together.note else []),
             *policed.warnings,
             *(forecaster_note(name) for name in sorted(scenario.forecasters)),
         ),
@@ -322,7 +347,6 @@ def _plan(
     scenario = loaded.scenario
     task = scenario.tasks[name]
     paths = [path for path in scenario.paths.values() if name in path.tasks]
-    every = min(path.every for path in paths)
     subject = Subject(
         task=spec,
         variant=next(iter(task.variants)),
@@ -334,7 +358,7 @@ def _plan(
     wishes = Wishes(
         allowed=_allowed(task, model),
         deadline_ns=min(path.tightest_ns for path in paths),
-        period_ns=int(facts.period_ns * every / scenario.run.factor),
+        period_ns=_period_of(scenario, name, facts),
         frame_bytes=facts.frame_bytes,
         percentile=percentile,
     )
@@ -356,6 +380,16 @@ def _plan(
         raise ScenarioError([loaded.problem(("tasks", name), str(err))]) from err
     except OSError as err:
         raise PipelineError(f"the cache {cache_root} cannot be written: {err.strerror}") from err
+
+
+def _period_ns(scenario: Scenario, name: str, facts: DriveFacts) -> int:
+    """Time between two frames that a task takes, in ns."""
+    return _period_of(scenario, name, facts.streams[scenario.tasks[name].input.stream])
+
+
+def _period_of(scenario: Scenario, name: str, facts: StreamFacts) -> int:
+    every = min(path.every for path in scenario.paths.values() if name in path.tasks)
+    return int(facts.period_ns * every / scenario.run.factor)
 
 
 def _codecs(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
@@ -422,7 +456,11 @@ def _hedging_subject(
 
 
 def _core(
-    loaded: LoadedScenario, built: BuiltPaths, policed: Policed, equipment: Equipment
+    loaded: LoadedScenario,
+    built: BuiltPaths,
+    policed: Policed,
+    equipment: Equipment,
+    plan: Plan,
 ) -> CoreConfig:
     scenario = loaded.scenario
     in_flight = scenario.policy.in_flight
@@ -442,19 +480,23 @@ def _core(
         grant_when_settled=scenario.run.full_speed,
         breaker=breaker_of(scenario.policy),
         switch=switch_of(scenario.policy, equipment),
+        shares=shares_of(scenario.policy, plan),
         cloud=cloud_of(loaded, equipment),
         drops_expired=scenario.policy.expired == "drop" and not scenario.run.full_speed,
     )
 
 
 def _hashes(
-    scenario: Scenario, models: dict[str, LoadedModel], equipment: Equipment
+    scenario: Scenario,
+    models: dict[str, LoadedModel],
+    hedging: dict[str, Subject],
+    equipment: Equipment,
 ) -> dict[str, str]:
-    text = json.dumps(scenario.model_dump(mode="json", by_alias=True), sort_keys=True)
     return {
-        "scenario": hashlib.sha256(text.encode()).hexdigest(),
+        "scenario": scenario_hash(scenario),
         "link": hashlib.sha256(to_json(replace(equipment.link, seed=0))).hexdigest(),
         **{f"model:{name}": model.sha256 for name, model in models.items()},
+        **{f"model:{name}/{one.variant}": one.model for name, one in hedging.items()},
         **equipment.hashes,
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from accelerators import registry
 from accelerators.errors import AcceleratorError
 from accelerators.models.host import HostDevice
 from accelerators.models.package_joined import joined, limited
+from pipeline.assembly.fingerprints import device_hash
 from pipeline.assembly.links import link_hashes, link_of
 from pipeline.assembly.places import resolve
 from pipeline.draws import PPM
@@ -168,7 +168,7 @@ def equip(
             **{device.name: device.jitter_ppm for device in used},
             HOP_TABLE: hosts[VEHICLE].jitter_ppm,
         },
-        hashes={f"device:{d.name}": _figures_hash(d) for d in used} | link_hashes(link),
+        hashes={f"device:{d.name}": device_hash(d) for d in used} | link_hashes(link),
     )
 
 
@@ -227,9 +227,3 @@ def _precision(wanted: DeviceModel, device: Device) -> Precision:
             f"it has {', '.join(device.precisions)}"
         )
     return wanted.precision
-
-
-def _figures_hash(device: Device) -> str:
-    """Hash of what a device says of itself; a spec's file name and its jitter and prices' label."""
-    text = f"{device.name}/{device.source}/{device.label}/{device.jitter_ppm}"
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from pipeline.link.model import message_bytes
 from pipeline.plan.steps import Run
 from pipeline.planner.hedges import (
     HedgeDraft,
@@ -16,8 +17,8 @@ from pipeline.planner.hedges import (
     tail_hedge,
     variant_hedge,
 )
+from pipeline.planner.maps import compressed
 from pipeline.planner.pricing import run_step
-from pipeline.planner.regions import Region, regions
 from pipeline.planner.segments import segments_of
 from pipeline.runtime.core.config import (
     BreakerConfig,
@@ -25,6 +26,7 @@ from pipeline.runtime.core.config import (
     Hedge,
     SwitchConfig,
     TaskConfig,
+    UplinkShare,
     Way,
 )
 from pipeline.scenario.policies import VARIANT, before_deadline_ns
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
     from pipeline.assembly.equipment import Equipment
     from pipeline.errors import Problem
+    from pipeline.plan.maps import PlanMap, RegionMap
+    from pipeline.plan.plan import Candidate, Plan
     from pipeline.plan.routes import Route, RouteStep
     from pipeline.planner.candidates import Subject
     from pipeline.planner.planning import Planned
@@ -70,6 +74,7 @@ class _Drafted:
     planned: Planned
     steps: list[RouteStep]
     ways: list[tuple[Way, HedgeDraft | None]]
+    map: RegionMap | None = None
 
 
 def police(
@@ -79,6 +84,7 @@ def police(
     equipment: Equipment,
     *,
     directory: Path,
+    plan_map: PlanMap | None = None,
 ) -> Policed:
     """Give every task its ways and hedges.
 
@@ -88,10 +94,13 @@ def police(
         variants: Per task the variant that hedges it, where one is asked for.
         equipment: Devices and link.
         directory: Where cut models are written.
+        plan_map: The plan map, where the vehicle moves over it.
     """
     scenario = loaded.scenario
+    maps = {} if plan_map is None or scenario.policy.switch is None else plan_map.tasks
     drafted = {
-        name: _draft(found, scenario.policy, variants.get(name)) for name, found in planned.items()
+        name: _draft(found, scenario.policy, variants.get(name), maps.get(name))
+        for name, found in planned.items()
     }
     steps = [step for task in drafted.values() for step in task.steps]
     edge = equipment.world.edge.name
@@ -112,6 +121,7 @@ def police(
             steps=tuple(found),
             ways=ways,
             in_flight=scenario.policy.in_flight,
+            map=task.map,
         )
         for way, hedge in task.ways:
             draft = next(d for d in task.planned.drafts if d.route.id == way.route.id)
@@ -152,14 +162,38 @@ def switch_of(policy: Policy, equipment: Equipment) -> SwitchConfig:
     """How the vehicle moves between regions of the plan map."""
     link = equipment.world.link
     if policy.switch is None:
-        return SwitchConfig()
+        return SwitchConfig(
+            nominal_bits_per_s=link.up_bits_per_s,
+            one_way_ns=link.rtt_ns // 2,
+            down_bits_per_s=link.rate("down"),
+        )
     return SwitchConfig(
         patience=policy.switch.patience,
         margin_ppm=round(policy.switch.margin * _PPM),
         probe_every_ns=policy.switch.probe_every,
         nominal_bits_per_s=link.up_bits_per_s,
         one_way_ns=link.rtt_ns // 2,
+        down_bits_per_s=link.rate("down"),
     )
+
+
+def shares_of(policy: Policy, plan: Plan) -> dict[str, UplinkShare]:
+    """Each task's part of the uplink, as the plan has it; none where the scenario wants none."""
+    if plan.together is None or policy.shares == "none":
+        return {}
+    return {
+        told.task: UplinkShare(
+            share_ppm=told.share_ppm,
+            frame_bits=8 * message_bytes(_runs(plan, told.task).bytes_up),
+        )
+        for told in plan.together.tasks
+        if told.share_ppm
+    }
+
+
+def _runs(plan: Plan, task: str) -> Candidate:
+    found = plan.task(task)
+    return found.candidates[found.run]
 
 
 def cloud_of(loaded: LoadedScenario, equipment: Equipment) -> CloudConfig:
@@ -174,12 +208,16 @@ def cloud_of(loaded: LoadedScenario, equipment: Equipment) -> CloudConfig:
     )
 
 
-def _draft(planned: Planned, policy: Policy, variant: Subject | None) -> _Drafted:
-    found: list[tuple[int, int]] = [(planned.plan.run, 0)]
-    if policy.switch is not None:
-        found = [(r.candidate, r.from_bits_per_s) for r in _regions(planned, policy)]
+def _draft(
+    planned: Planned, policy: Policy, variant: Subject | None, region: RegionMap | None
+) -> _Drafted:
+    found = [planned.plan.run]
+    if region is not None:
+        found += sorted(set(region.cells) - {planned.plan.run})
     task = _Drafted(planned=planned, steps=[], ways=[])
-    for index, from_bits_per_s in found:
+    if region is not None and len(found) > 1:
+        task.map = compressed(region, {index: way for way, index in enumerate(found)})
+    for index in found:
         draft = planned.drafts[index]
         places = _add(task.steps, draft.route, ())
         hedge = None
@@ -188,23 +226,13 @@ def _draft(planned: Planned, policy: Policy, variant: Subject | None) -> _Drafte
                 hedge = tail_hedge(planned.subject, planned.world, draft)
             else:
                 hedge = variant_hedge(variant, planned.world)
-        way = Way(route=draft.route, places=places, from_bits_per_s=from_bits_per_s)
+        way = Way(route=draft.route, places=places)
         if hedge is not None:
             hedge_places = _add(task.steps, hedge.route, places[: hedge.shared])
             timed = Hedge(route=hedge.route, places=hedge_places)
             way = replace(way, hedge=timed)
         task.ways.append((way, hedge))
     return task
-
-
-def _regions(planned: Planned, policy: Policy) -> list[Region]:
-    lowest = 0 if policy.switch is None else policy.switch.lowest
-    return regions(
-        planned.plan.candidates,
-        nominal_bits_per_s=planned.world.link.up_bits_per_s,
-        lowest_bits_per_s=max(1, lowest),
-        deadline_ns=planned.deadline_ns,
-    )
 
 
 def _add(steps: list[RouteStep], route: Route, shared: tuple[int, ...]) -> tuple[int, ...]:

@@ -17,10 +17,13 @@ from pipeline.cli.caching import cache_document, print_cache
 from pipeline.cli.calibrating import calibrate
 from pipeline.cli.demonstrating import print_standings
 from pipeline.cli.explaining import print_explanation
+from pipeline.cli.mapping import print_map
+from pipeline.cli.planning import plan_diff
 from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
 from pipeline.cli.recording import rec
 from pipeline.cli.scoring import score
+from pipeline.cli.siting import plan_sites
 from pipeline.cli.stopping import Stopper
 from pipeline.cli.synthesising import synth
 
@@ -93,6 +96,10 @@ def run(
         bool, typer.Option("--annotate", help="Keep pictures with the results drawn in.")
     ] = False,
     soft: Annotated[bool, typer.Option("--soft", help="Exit 0 where a gate failed.")] = False,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Run what this plan file decided."),
+    ] = None,
     allow_outside: options.Outside = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -122,6 +129,7 @@ def run(
         virtual=virtual,
         annotate=annotate,
         soft=soft,
+        plan_file=plan_file,
         allow_outside=allow_outside,
     )
 
@@ -181,11 +189,27 @@ def check(
 
 @app.command()
 def plan(
-    scenario: options.ScenarioFile,
+    scenarios: Annotated[
+        list[Path],
+        typer.Argument(metavar="SCENARIO", help="A scenario file; with --diff two plans."),
+    ],
     *,
     percentile: Annotated[
         float, typer.Option("--percentile", help="Percentile that latencies are predicted at.")
     ] = 99.0,
+    mapped: Annotated[
+        bool, typer.Option("--map", help="Draw the plan over uplink rate, round trip and load.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="How two plans differ: files, runs or scenarios.")
+    ] = False,
+    sites: Annotated[
+        bool, typer.Option("--sites", help="Compare every cloud site that is known by name.")
+    ] = False,
+    site: Annotated[
+        list[Path] | None,
+        typer.Option("--site", metavar="FILE", help="A site of your own beside them; repeatable."),
+    ] = None,
     allow_outside: options.Outside = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -200,8 +224,25 @@ def plan(
     common = options.common(
         json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
     )
+    given = _options(sets, seed, allow_outside=allow_outside)
+    if len(scenarios) != (2 if diff else 1):
+        wanted = "two plans or scenarios with --diff" if diff else "one scenario file"
+        raise typer.BadParameter(f"name {wanted}", param_hint="SCENARIO")
+    scenario = scenarios[0]
+    if diff:
+        plan_diff(common, scenario, scenarios[1], given)
+    if sites or site:
+        plan_sites(
+            common,
+            scenario,
+            given,
+            percentile=percentile,
+            files=site or [],
+            out=out,
+        )
+        return
     _, document = api.plan(
-        scenario, _options(sets, seed, allow_outside=allow_outside), percentile=percentile
+        scenario, given, percentile=percentile, mapped=mapped, as_file=out is not None
     )
     if out is not None:
         from replay.evidence import write_json
@@ -212,6 +253,7 @@ def plan(
         print_json(document)
     else:
         print_plan(common, document)
+        print_map(document)
 
 
 @app.command()
@@ -398,6 +440,7 @@ def _run(
     virtual: bool,
     annotate: bool,
     soft: bool = False,
+    plan_file: Path | None = None,
     allow_outside: bool = False,
 ) -> None:
     with _watching(common, seed, virtual=virtual) as (stopper, watcher):
@@ -407,6 +450,7 @@ def _run(
             virtual=virtual,
             out=out,
             annotate=annotate,
+            plan_file=plan_file,
             observer=watcher,
         )
     if common.json:

@@ -62,6 +62,7 @@ def print_result(common: Common, result: Result) -> None:
         ledger_line,
         notes,
         path_tables,
+        prediction_line,
         span_line,
     )
 
@@ -73,6 +74,7 @@ def print_result(common: Common, result: Result) -> None:
         ("spread", interval_line),
         ("fresh", freshness_line),
         ("spans", span_line),
+        ("planned", prediction_line),
     ):
         for path in document["paths"]:
             line = line_of(path)
@@ -109,6 +111,8 @@ def print_result(common: Common, result: Result) -> None:
 
 def print_plan(common: Common, document: PlanDocument) -> None:
     """Every candidate of every task on one table, and why the chosen one won."""
+    from pipeline.cli.planning import print_together, reason_lines
+
     spans = _passed_spans(document)
     for task in document["tasks"]:
         print(f"{task['name']}  (ms at p{document['percentile']:g}, idle; spans are medians)")
@@ -122,10 +126,14 @@ def print_plan(common: Common, document: PlanDocument) -> None:
                 + (f"  ({chosen['pin']})" if chosen["pin"] else "")
             )
         print(f"  {task['explanation']}")
+        for line in reason_lines(document, task):
+            print(f"  {line}")
         if common.verbose:
             for candidate in task["candidates"]:
-                print(f"    {_title(candidate)}: {candidate['why']}")
+                print(f"    {candidate_title(candidate)}: {candidate['why']}")
         print()
+    if document["together"] is not None:
+        print_together(common, document)
 
 
 def _passed_spans(document: PlanDocument) -> list[str]:
@@ -140,7 +148,8 @@ def _passed_spans(document: PlanDocument) -> list[str]:
     return [span for span in order if span in passed]
 
 
-def _title(candidate: CandidateDocument) -> str:
+def candidate_title(candidate: CandidateDocument) -> str:
+    """A candidate in a word or two."""
     codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
     return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
 

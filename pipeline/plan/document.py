@@ -6,6 +6,15 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
+from pipeline.plan.joined import TogetherDocument, together_document
+from pipeline.plan.mapped import (
+    MapDocument,
+    ValidityDocument,
+    map_document,
+    validity_documents,
+)
+from pipeline.plan.predictions import PredictionDocument, prediction_documents
+from pipeline.plan.reasons import ReasonsDocument, reasons_documents
 from pipeline.plan.steps import Host, Move, Run
 
 if TYPE_CHECKING:
@@ -38,6 +47,7 @@ class StepDocument(TypedDict):
 class CandidateDocument(TypedDict):
     """One candidate; times in ms, energy in mJ, sizes in bytes."""
 
+    id: str
     route: str
     pin: str | None
     variant: str
@@ -71,11 +81,16 @@ class TaskDocument(TypedDict):
 
 
 class PlanDocument(TypedDict):
-    """A plan; the file adds hashes and quantile tables."""
+    """A plan; the file adds hashes and quantile tables. `together` is null for one task."""
 
     schema: str
     percentile: float
     tasks: list[TaskDocument]
+    together: TogetherDocument | None
+    reasons: list[ReasonsDocument]
+    predicted: list[PredictionDocument]
+    validity: list[ValidityDocument]
+    map: MapDocument | None
     hashes: NotRequired[dict[str, str]]
     quantiles: NotRequired[dict[str, list[int]]]
 
@@ -92,6 +107,11 @@ def plan_document(plan: Plan, spans: Sequence[str], *, as_file: bool = False) ->
         "schema": SCHEMA,
         "percentile": plan.percentile,
         "tasks": [_task(task, spans) for task in plan.tasks],
+        "together": together_document(plan.together),
+        "reasons": reasons_documents(plan.reasons),
+        "predicted": prediction_documents(plan.predicted),
+        "validity": validity_documents(plan.validity),
+        "map": map_document(plan.map),
     }
     if as_file:
         document["hashes"] = dict(sorted(plan.hashes.items()))
@@ -120,6 +140,7 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
 
 def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> CandidateDocument:
     return {
+        "id": candidate.route.id,
         "route": candidate.name,
         "pin": candidate.pin,
         "variant": candidate.route.variant,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from msgspec import field
 
+from pipeline.plan.maps import PlanMap, Validity
+from pipeline.plan.predictions import Prediction
+from pipeline.plan.reasons import Reasons
 from pipeline.plan.routes import Route, RouteName
+from pipeline.plan.together import Together
 from pipeline.values import Value
 
 
@@ -85,12 +89,22 @@ class Plan(Value, frozen=True, kw_only=True):
         quantiles: Quantile tables by name: run time over its median in parts per million, evenly
             spaced in probability; integers, so that draws are equal on every machine.
         hashes: What the plan was made from: models, device specs, link, scenario.
+        together: What the tasks do to each other; None for one task alone.
+        validity: How far conditions may move before a task's choice changes, by task.
+        map: The plan over a grid of conditions; None where none was asked for.
+        predicted: What is predicted of the route that each task runs, by task.
+        reasons: Why each task runs what it runs, by task.
     """
 
     percentile: float
     tasks: tuple[TaskPlan, ...]
     quantiles: dict[str, tuple[int, ...]] = field(default_factory=dict)
     hashes: dict[str, str] = field(default_factory=dict)
+    together: Together | None = None
+    validity: dict[str, Validity] = field(default_factory=dict)
+    map: PlanMap | None = None
+    predicted: dict[str, Prediction] = field(default_factory=dict)
+    reasons: dict[str, Reasons] = field(default_factory=dict)
 
     def task(self, name: str) -> TaskPlan:
         """The plan of one task."""

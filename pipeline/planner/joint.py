@@ -83,6 +83,7 @@ class JointPlan:
         in_time: Share of the frames in time, by task.
         waits_ns: Mean wait of a frame for the other tasks, at all resources together, by task.
         busy: Share of the time that each resource is busy.
+        waits_at_ns: The mean waits at each resource by itself, by task.
         exact: Whether every combination was looked at.
     """
 
@@ -91,6 +92,7 @@ class JointPlan:
     in_time: tuple[float, ...]
     waits_ns: tuple[int, ...]
     busy: Mapping[Resource, float]
+    waits_at_ns: tuple[Mapping[Resource, int], ...]
     exact: bool
 
 
@@ -99,11 +101,17 @@ def best_together(
     *,
     capacity: Mapping[Resource, float],
     most: int = MOST_COMBINATIONS,
+    wanted: float | None = None,
 ) -> JointPlan | None:
-    """Find the combination that is worth most; of equals the one that waits least.
+    """Find the combination that is worth most; of equals the one whose frames are quickest.
+
+    Candidates that another one of their task beats in everything are never looked at.
 
     Args:
         tasks: The tasks; the first candidates win ties, so bring them cheapest first.
+        wanted: Share of a task's frames that should be in time, from 0 to 1: combinations that
+            keep this for more tasks, by importance, go before all others, whatever they are worth.
+            None where only the worth counts.
         capacity: How busy each resource may get, as a share of one unit of it (0.8 of one slot,
             1.6 of two); 1 less a little where left out.
         most: Combinations to look at at most.
@@ -116,7 +124,7 @@ def best_together(
     """
     if not all(task.candidates for task in tasks):
         raise ValueError("every task needs a candidate")
-    kept = [tuple(range(len(task.candidates))) for task in tasks]
+    kept = [undominated(task) for task in tasks]
     exact = True
     while prod(map(len, kept)) > most:
         exact = False
@@ -127,12 +135,47 @@ def best_together(
         for task, mine in zip(tasks, kept, strict=True)
     ]
     table = _Table(thin, capacity)
-    best = table.best()
+    best = table.best(wanted)
     if best is None:
         return None
     plan = table.plan(best)
     chosen = tuple(mine[i] for mine, i in zip(kept, plan.chosen, strict=True))
     return replace(plan, chosen=chosen, exact=exact)
+
+
+def undominated(task: JointTask) -> tuple[int, ...]:
+    """Indices of the candidates that no other one of the task is at least as good as in everything.
+
+    One is left out where another has no less accuracy, is no slower in any of as many sorted
+    samples, and holds no resource longer: taking the other instead never loses, for this task or
+    for those that wait for it. That needs an accuracy no lower than what a late answer is worth. Of
+    equals the first stays.
+    """
+    kept: list[int] = []
+    for index in range(len(task.candidates)):
+        rivals = [*kept, *range(index + 1, len(task.candidates))]
+        if not any(_beats(task, other, index) for other in rivals):
+            kept.append(index)
+    return tuple(kept)
+
+
+def _beats(task: JointTask, other: int, index: int) -> bool:
+    better, mine = task.candidates[other], task.candidates[index]
+    if better.accuracy < max(mine.accuracy, task.fallback):
+        return False
+    if len(better.latencies_ns) != len(mine.latencies_ns):
+        return False
+    holds = [(better.holds_ns.get(r, 0), mine.holds_ns.get(r, 0)) for r in RESOURCES]
+    if any(theirs > own for theirs, own in holds):
+        return False
+    if not bool((better.latencies_ns <= mine.latencies_ns).all()):
+        return False
+    equal = (
+        better.accuracy == mine.accuracy
+        and all(theirs == own for theirs, own in holds)
+        and bool((better.latencies_ns == mine.latencies_ns).all())
+    )
+    return not equal or other < index
 
 
 def worth_of_more(
@@ -154,9 +197,13 @@ def worth_of_more(
         factor: Its speed over the present one, above 0.
     """
     now = best_together(tasks, capacity=capacity)
-    quicker = [_quicker(task, resource, factor) for task in tasks]
-    then = best_together(quicker, capacity=capacity)
+    then = best_together(quickened(tasks, resource, factor), capacity=capacity)
     return (0.0 if then is None else then.worth) - (0.0 if now is None else now.worth)
+
+
+def quickened(tasks: Sequence[JointTask], resource: Resource, factor: float) -> list[JointTask]:
+    """The tasks as they would be if a resource were so many times as quick."""
+    return [_quicker(task, resource, factor) for task in tasks]
 
 
 def _quicker(task: JointTask, resource: Resource, factor: float) -> JointTask:
@@ -204,7 +251,8 @@ class _Table:
         self._units = np.maximum(1.0, np.ceil(limit))
         self._idle = 1.0 - self._busy / self._units
         self._fits = ((self._busy <= limit + _ROUNDING) & (self._idle > _ROUNDING)).all(axis=1)
-        self._waits_ns = [self._wait(place, squares) for place in range(len(tasks))]
+        self._waits_at_ns = [self._wait(place, squares) for place in range(len(tasks))]
+        self._waits_ns = [waits.sum(axis=1) for waits in self._waits_at_ns]
         self._in_time = [self._shares(place) for place in range(len(tasks))]
 
     def _held_ns(self, place: int) -> NDArray[np.float64]:
@@ -216,10 +264,10 @@ class _Table:
         return self._held_ns(place) ** 2 * self._tasks[place].frames_per_s / _NS_PER_S
 
     def _wait(self, place: int, squares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean wait of a task's frames at all the resources that they use, by combination."""
+        """Mean wait of a task's frames at each resource that they use, by combination."""
         others = (squares - self._squares(place)) / self._units
         waits = others / (2 * np.maximum(self._idle, _ROUNDING))
-        return np.asarray((waits * (self._held_ns(place) > 0)).sum(axis=1))
+        return np.asarray(waits * (self._held_ns(place) > 0))
 
     def _shares(self, place: int) -> NDArray[np.float64]:
         """Share of a task's frames in time, by combination."""
@@ -239,14 +287,31 @@ class _Table:
             total += task.importance * (share * accuracy + (1 - share) * task.fallback)
         return total
 
-    def best(self) -> int | None:
+    def best(self, wanted: float | None) -> int | None:
         """Row of the best combination that fits."""
         if not self._fits.any():
             return None
-        worth = np.where(self._fits, self._worth(), -np.inf)
+        left = self._fits
+        if wanted is not None:
+            met = np.where(left, self._met(wanted), -np.inf)
+            left = met >= met.max() - _ROUNDING
+        worth = np.where(left, self._worth(), -np.inf)
         top = np.flatnonzero(worth >= worth.max() - _ROUNDING)
-        waits = np.sum([wait[top] for wait in self._waits_ns], axis=0)
-        return int(top[waits.argmin()])
+        taken = np.sum([self._taken_ns(place, top) for place in range(len(self._tasks))], axis=0)
+        return int(top[taken.argmin()])
+
+    def _met(self, wanted: float) -> NDArray[np.float64]:
+        """Importance of the tasks that keep a share in time, by combination."""
+        met = np.zeros(self._choices.shape[1])
+        for task, share in zip(self._tasks, self._in_time, strict=True):
+            met += task.importance * (share >= wanted - _ROUNDING)
+        return met
+
+    def _taken_ns(self, place: int, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Mean latency of a task's frames with their wait, in some combinations."""
+        means = np.array([float(c.latencies_ns.mean()) for c in self._tasks[place].candidates])
+        taken: NDArray[np.float64] = means[self._choices[place][rows]] + self._waits_ns[place][rows]
+        return taken
 
     def plan(self, row: int) -> JointPlan:
         """A combination with its figures."""
@@ -256,5 +321,9 @@ class _Table:
             in_time=tuple(float(share[row]) for share in self._in_time),
             waits_ns=tuple(int(wait[row]) for wait in self._waits_ns),
             busy={r: float(self._busy[row, i]) for i, r in enumerate(RESOURCES)},
+            waits_at_ns=tuple(
+                {r: int(waits[row, i]) for i, r in enumerate(RESOURCES)}
+                for waits in self._waits_at_ns
+            ),
             exact=True,
         )

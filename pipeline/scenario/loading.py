@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, TypeVar, Union
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.errors import DataMissingError, Problem, ScenarioError
+from pipeline.errors import DataMissingError, InputError, Problem, ScenarioError
 from pipeline.scenario.models import LATER, LATER_VALUES, Scenario
 from pipeline.scenario.references import check_references
+from pipeline.scenario.sites.applying import with_profile
+from pipeline.scenario.sites.files import SUFFIX as SITE_SUFFIX
+from pipeline.scenario.sites.files import load_site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,10 +76,28 @@ def load_scenario(path: Path, *, overrides: Sequence[str] = ()) -> LoadedScenari
             for error in err.errors(include_url=False, include_context=False)
         ]
         raise ScenarioError(_unique(problems)) from err
+    try:
+        scenario = _sited(scenario, path)
+    except InputError as err:
+        at = ("sites", "cloud", "profile")
+        raise ScenarioError([_problem(path, lines, at, str(err))]) from err
     problems = [_problem(path, lines, at, reason) for at, reason in check_references(scenario)]
     if problems:
         raise ScenarioError(_unique(problems))
     return LoadedScenario(path=path, scenario=scenario, lines=lines)
+
+
+def _sited(scenario: Scenario, path: Path) -> Scenario:
+    """The scenario with its cloud's profile filled in, where it names one."""
+    cloud = scenario.sites.get("cloud")
+    if cloud is None or cloud.profile is None:
+        return scenario
+    named: str | Path = cloud.profile
+    if cloud.profile.endswith(SITE_SUFFIX):
+        named = path.parent / cloud.profile
+        if not named.resolve().is_relative_to(path.parent.resolve()):
+            raise InputError(f"{cloud.profile}: leaves the scenario's folder {path.parent}")
+    return with_profile(scenario, load_site(named))
 
 
 def _unique(problems: Sequence[Problem]) -> list[Problem]:

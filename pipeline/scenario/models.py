@@ -101,6 +101,7 @@ class Drive(ScenarioModel):
 class Site(ScenarioModel):
     """A place with devices; its host prices host stages and hops."""
 
+    profile: str | None = None
     host: str = "host-reference"
 
 
@@ -186,6 +187,7 @@ class Task(ScenarioModel):
     output: str | Output | None = None
     route: str | list[str] = "auto"
     wire: Wire = Wire()
+    importance: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
     raw_pixels_stay: Literal[False] = False
 
     @property
@@ -391,7 +393,8 @@ class Scenario(ScenarioModel):
 # Keys of the scenario language that this version knows of and does not carry out. They are
 # refused by name, so that nobody believes that they took effect.
 LATER: dict[str, str] = {
-    "sites.*.profile": "site profiles",
+    "sites.*.failover": "failing over between sites during a drive",
+    "policy.failover": "failing over between sites during a drive",
     "run.keys": "CURVE keys",
 }
 # Values that belong to later features, by key.

@@ -91,6 +91,8 @@ class Policy(ScenarioModel):
     breaker: Breaker | None = None
     switch: Switch | None = None
     cloud: CloudPolicy = CloudPolicy()
+    tasks: Literal["together", "alone"] = "together"
+    shares: Literal["plan", "none"] = "plan"
 
 
 Location = tuple[str | int, ...]

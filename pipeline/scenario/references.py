@@ -106,7 +106,16 @@ def _sites(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     for name in sorted(missing):
         yield ("sites",), f"has no site {name!r}"
     for name in scenario.sites.keys() - {VEHICLE, CLOUD}:
-        yield ("sites", name), "this version does not do further sites yet; vehicle and cloud"
+        yield (
+            ("sites", name),
+            (
+                "this version does not do further sites, nor failing over between sites during a"
+                " drive; `splitway plan --sites` compares them, one run takes vehicle and cloud"
+            ),
+        )
+    vehicle = scenario.sites.get(VEHICLE)
+    if vehicle is not None and vehicle.profile is not None:
+        yield ("sites", VEHICLE, "profile"), "is for the cloud: the car's device is `devices`' own"
 
 
 def _devices(scenario: Scenario) -> Iterator[tuple[Location, str]]:
@@ -129,7 +138,8 @@ def _devices(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             at_site[device.site].append(name)
     for site, names in at_site.items():
         if not names:
-            yield ("devices",), f"no device stands at the {site}"
+            hint = "; name one, or a `sites.cloud.profile` that has one" if site == CLOUD else ""
+            yield ("devices",), f"no device stands at the {site}{hint}"
         yield from _together(scenario, site, names)
 
 

@@ -12,6 +12,12 @@ from pipeline.verdict.judging import (
     judge,
     worst,
 )
+from pipeline.verdict.prediction import (
+    PredictionCheckDocument,
+    check_prediction,
+    off_notes,
+    prediction_line,
+)
 from pipeline.verdict.rules import (
     AccuracyRule,
     Conditions,
@@ -47,6 +53,7 @@ __all__ = [
     "PathJudgement",
     "PathRule",
     "Percentile",
+    "PredictionCheckDocument",
     "ResultDocument",
     "RunFacts",
     "Table",
@@ -55,6 +62,7 @@ __all__ = [
     "accuracy_lines",
     "budget_lines",
     "build_document",
+    "check_prediction",
     "exit_code",
     "frames_needed",
     "freshness_line",
@@ -66,9 +74,11 @@ __all__ = [
     "ledger_line",
     "miss_rate_upper",
     "notes",
+    "off_notes",
     "path_tables",
     "path_verdicts",
     "percentile",
+    "prediction_line",
     "span_line",
     "worst",
 ]

@@ -10,6 +10,7 @@ from pipeline.verdict.rules import Conditions
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pipeline.plan.predictions import Prediction
     from pipeline.values import Plain
     from pipeline.verdict.rules import AccuracyRule, Verdict
     from pipeline.verdict.shapes import Bias
@@ -55,6 +56,8 @@ class RunFacts:
         accuracy: Scores by task; empty where nothing was scored.
         accuracy_rules: Gates on them.
         images: What the evidence keeps of pictures.
+        predicted: What the plan predicts of each path's route; a path that is missing has none.
+        percentile: The plan's percentile.
     """
 
     scenario: str
@@ -69,3 +72,5 @@ class RunFacts:
     accuracy: Mapping[str, Mapping[str, Plain]] = field(default_factory=dict)
     accuracy_rules: Sequence[AccuracyRule] = ()
     images: str = "none"
+    predicted: Mapping[str, Prediction] = field(default_factory=dict)
+    percentile: float = 99.0

@@ -59,6 +59,11 @@ class PathFigures:
         found: NDArray[np.bool_] = self.stamps_ns[:, _DELIVER] != ABSENT
         return found
 
+    def took(self, route: str) -> NDArray[np.bool_]:
+        """Which frames were delivered by a route, by its id; shape (n,)."""
+        found: NDArray[np.bool_] = self.data["route_delivered"] == self._names.find(route)
+        return found
+
     def latencies_ns(self) -> NDArray[np.float64]:
         """Latency of each frame from its scheduled time; +inf without an answer; shape (n,)."""
         latencies = np.full(len(self), np.inf)

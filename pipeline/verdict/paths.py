@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.draws import Draws
 from pipeline.ledger import SPANS
 from pipeline.ledger.sealing import fate_counts
+from pipeline.verdict.prediction import check_prediction
 from pipeline.verdict.resampling import (
     BLOCKS,
     block_length,
@@ -94,6 +95,12 @@ def path_document(
         age_max_ms = freshness["age_max_ms"]
     at_bias = None if facts.verdict_at_bias is None else facts.verdict_at_bias.get(rule.name)
     spans, budgets = _spans(rule, figures, reasons)
+    predicted = facts.predicted.get(rule.name)
+    prediction = None
+    if predicted is None:
+        reasons.by_key["prediction"] = "the plan predicts a task's route, and this is none"
+    else:
+        prediction = check_prediction(figures, predicted, facts.percentile)
     return {
         "name": rule.name,
         "kind": kind,
@@ -122,6 +129,7 @@ def path_document(
         "reasons": reasons.by_key,
         "spans": spans,
         "budgets": budgets,
+        "prediction": prediction,
         "verdict": judged.verdict,
         "verdict_at_bias": None if at_bias is None else dict(at_bias),
     }

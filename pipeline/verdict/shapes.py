@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pipeline.values import Plain
     from pipeline.verdict.gates import GateName, Unit
     from pipeline.verdict.judging import Reason
+    from pipeline.verdict.prediction import PredictionCheckDocument
     from pipeline.verdict.rules import Verdict
 
 Kind = Literal["modelled", "emulated", "measured"]
@@ -116,6 +117,7 @@ class PathDocument(TypedDict):
     reasons: dict[str, str]
     spans: dict[str, SpanDocument]
     budgets: dict[str, BudgetDocument]
+    prediction: PredictionCheckDocument | None
     verdict: Verdict
     verdict_at_bias: dict[Bias, Verdict] | None
 

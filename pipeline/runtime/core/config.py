@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import field
 
 from pipeline.plan.deadlines import Deadline
+from pipeline.plan.maps import RegionMap
 from pipeline.plan.routes import Route, RouteStep, Sites
 from pipeline.values import Value
 
@@ -136,9 +137,10 @@ class TaskConfig(Value, frozen=True, kw_only=True):
         name: Name of the task.
         stream: Stream it reads.
         steps: Steps of all its routes, each once; `after` counts in these. A job names one of them.
-        ways: Regions of its plan map, from the highest uplink rate down; the first one's route is
-            what the plan chose.
+        ways: What it may take, the first one's route is what the plan chose; without a map they are
+            regions from the highest uplink rate down.
         in_flight: Most frames admitted and not yet answered.
+        map: Its plan map, whose cells name ways; None where `from_bits_per_s` of the ways says it.
     """
 
     name: str
@@ -146,6 +148,17 @@ class TaskConfig(Value, frozen=True, kw_only=True):
     steps: tuple[RouteStep, ...]
     ways: tuple[Way, ...]
     in_flight: int
+    map: RegionMap | None = None
+
+    @property
+    def regions(self) -> RegionMap:
+        """Its plan map, made of the ways where there is none."""
+        if self.map is not None:
+            return self.map
+        return RegionMap(
+            rate_borders=tuple(way.from_bits_per_s for way in self.ways[:-1]),
+            cells=tuple(range(len(self.ways))),
+        )
 
     @property
     def route(self) -> Route:
@@ -187,6 +200,7 @@ class SwitchConfig(Value, frozen=True, kw_only=True):
         probe_every_ns: How often a frame takes a route over the link where the region has none.
         nominal_bits_per_s: Uplink rate that is believed before the first answer.
         one_way_ns: Time that an empty message takes upward.
+        down_bits_per_s: Downlink rate that is believed; 0 leaves a result's own bits out.
     """
 
     patience: int = 3
@@ -194,6 +208,19 @@ class SwitchConfig(Value, frozen=True, kw_only=True):
     probe_every_ns: int = 1_000_000_000
     nominal_bits_per_s: int = 0
     one_way_ns: int = 0
+    down_bits_per_s: int = 0
+
+
+class UplinkShare(Value, frozen=True, kw_only=True):
+    """A task's part of the uplink, which it may not exceed while others want it.
+
+    Attributes:
+        share_ppm: The part, in parts per million of the rate.
+        frame_bits: What a frame of it is planned to send, in bits.
+    """
+
+    share_ppm: int
+    frame_bits: int
 
 
 class CloudConfig(Value, frozen=True, kw_only=True):
@@ -226,6 +253,7 @@ class CoreConfig(Value, frozen=True, kw_only=True):
         streams: Names of the streams that the player offers.
         breaker: When the cloud is no longer asked; None for never.
         switch: How the plan map's regions are moved between.
+        shares: Part of the uplink of each task that has one, by name.
         cloud: What the cloud takes.
         drops_expired: Whether work that can no longer be in time is left undone.
         grant_when_settled: Whether the player gets a frame's credit back when the frame is settled
@@ -246,6 +274,7 @@ class CoreConfig(Value, frozen=True, kw_only=True):
     streams: tuple[str, ...] = field(default=())
     breaker: BreakerConfig | None = None
     switch: SwitchConfig = field(default_factory=SwitchConfig)
+    shares: dict[str, UplinkShare] = field(default_factory=dict)
     cloud: CloudConfig = field(default_factory=CloudConfig)
     drops_expired: bool = True
     grant_when_settled: bool = False

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from pipeline.ledger.fates import Fate
     from pipeline.runtime.core.config import Hedge, PathConfig, TaskConfig, Way
-    from pipeline.runtime.core.estimation import RegionSwitch
     from pipeline.runtime.core.events import FrameOffered
     from pipeline.runtime.core.itinerary import Chart
+    from pipeline.runtime.core.switching import MapSwitch
 
 
 class Course(NamedTuple):
@@ -44,7 +44,7 @@ class TaskState:
     config: TaskConfig
     courses: tuple[Course, ...]
     paths: tuple[PathConfig, ...]
-    switch: RegionSwitch
+    switch: MapSwitch
     fuses: str = ""  # name of the path whose parts it fuses
     active: int = 0
     waiting: Frame | None = None

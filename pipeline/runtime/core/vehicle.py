@@ -302,6 +302,7 @@ class VehicleCore:
         self._breaker.asked(at_ns)
         sent_bytes = frame.bytes_after(index)
         attempt.bytes_up += sent_bytes
+        self._admission.sent(frame.task, sent_bytes, at_ns)
         refs = tuple([frame.refs[i] for i in attempt.chart.steps[index].after])
         message = message_for(self._config.epoch, frame, attempt, "work", index)
         out.append(

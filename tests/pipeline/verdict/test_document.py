@@ -109,7 +109,7 @@ PATH_KEYS = [
     "name", "kind", "modelled_share", "label", "n", "not_selected", "fates", "causes", "improved",
     "partial_sets", "overruns", "deadline_ms", "deadline_min_ms", "misses", "miss_rate_upper",
     "confidence", "p50_ms", "p90_ms", "p99_ms", "p999_ms", "max_ms", "age_max_ms", "freshness",
-    "intervals", "reasons", "spans", "budgets", "verdict", "verdict_at_bias",
+    "intervals", "reasons", "spans", "budgets", "prediction", "verdict", "verdict_at_bias",
 ]  # fmt: skip
 KEYS = [
     "schema", "scenario", "driver", "seed", "sizes", "partial", "verdict", "inconclusive", "ledger",

@@ -1,0 +1,63 @@
+"""The plan map for people: a letter per cell, rate across, round trip down, a panel per load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
+    from pipeline.plan.mapped import MapDocument, MapTaskDocument
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_CELL = 6
+
+
+def print_map(document: PlanDocument) -> None:
+    """Each task's map with its legend; the plan's own cell stands in brackets."""
+    found = document["map"]
+    if found is None:
+        return
+    tasks = {task["name"]: task for task in document["tasks"]}
+    for mapped in found["tasks"]:
+        _print_task(found, mapped, tasks[mapped["name"]])
+
+
+def _print_task(found: MapDocument, mapped: MapTaskDocument, task: TaskDocument) -> None:
+    used = sorted({index for panel in mapped["cells"] for row in panel for index in row})
+    letters = {index: _LETTERS[place % len(_LETTERS)] for place, index in enumerate(used)}
+    print(f"map of {mapped['name']}  (uplink in Mbit/s across, round trip in ms down)")
+    for index in used:
+        print(f"  {letters[index]}  {_title(task['candidates'][index])}")
+    at = found["nominal"]
+    here = (
+        found["load"].index(at["load"]),
+        found["rtt_ms"].index(at["rtt_ms"]),
+        found["up_mbps"].index(at["up_mbps"]),
+    )
+    header = "".join(f"{_rate(rate):>{_CELL}}" for rate in found["up_mbps"])
+    before: list[list[int]] | None = None
+    for place, (load, panel) in enumerate(zip(found["load"], mapped["cells"], strict=True)):
+        if panel == before:
+            print(f"  cloud {100 * load:.0f} % busy: the same")
+            continue
+        before = panel
+        print(f"  cloud {100 * load:.0f} % busy")
+        print(f"  {'':8}{header}")
+        for row, (rtt, cells) in enumerate(zip(found["rtt_ms"], panel, strict=True)):
+            marks = [
+                f"[{letters[i]}]" if (place, row, column) == here else f"{letters[i]} "
+                for column, i in enumerate(cells)
+            ]
+            shown = "".join(f"{mark:>{_CELL}}" for mark in marks)
+            print(f"  {rtt:8.4g}{shown}")
+    print()
+
+
+def _rate(mbps: float) -> str:
+    return f"{mbps:.0f}" if mbps >= 100 else f"{mbps:.3g}"  # noqa: PLR2004 - shown digits
+
+
+def _title(candidate: CandidateDocument) -> str:
+    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
+    name = candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
+    return f"{name} at {', '.join(candidate['cut'])}" if candidate["route"] == "split" else name

@@ -1,0 +1,93 @@
+"""A candidate elsewhere: its predicted latency at another uplink rate, round trip or load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.link.model import message_bytes
+from pipeline.planner.planning import AGREEMENT_SLACK
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.plan.plan import Candidate
+
+PPM = 1_000_000
+_NS_PER_S = 1_000_000_000
+_FULLEST_PPM = 990_000  # a device that is always busy has no finite wait
+
+
+class Conditions(NamedTuple):
+    """What a plan map is drawn over.
+
+    Attributes:
+        up_bits_per_s: Rate of the uplink, above 0.
+        rtt_ns: Round trip of an empty message.
+        load_ppm: Share of the time that the cloud's device is busy with others' work, in parts per
+            million, below a million.
+    """
+
+    up_bits_per_s: int
+    rtt_ns: int
+    load_ppm: int = 0
+
+
+def crosses(candidate: Candidate) -> bool:
+    """Whether a candidate uses the link."""
+    return bool(candidate.cut)
+
+
+def wait_at_load_ns(service_ns: int, load_ppm: int) -> int:
+    """Mean wait for a device that others keep busy, in ns.
+
+    M/D/1 with jobs as long as one's own, `rho s / (2 (1 - rho))` (planning.md 4.5).
+    """
+    load_ppm = min(load_ppm, _FULLEST_PPM)
+    return service_ns * load_ppm // (2 * (PPM - load_ppm))
+
+
+def latency_then_ns(candidate: Candidate, nominal: Conditions, at: Conditions) -> int:
+    """Latency of a candidate at other conditions, from its prediction at the nominal ones, in ns.
+
+    The bytes that it sends up go at the other rate, the round trip is paid once, and it waits for
+    the cloud's device. What comes back is left at its rate.
+    """
+    if not crosses(candidate):
+        return candidate.latency_ns
+    bits = 8 * message_bytes(candidate.bytes_up) * _NS_PER_S
+    service_ns = candidate.spans.get("cloud", 0)
+    return (
+        candidate.latency_ns
+        - bits // nominal.up_bits_per_s
+        + bits // at.up_bits_per_s
+        + at.rtt_ns
+        - nominal.rtt_ns
+        + wait_at_load_ns(service_ns, at.load_ppm)
+        - wait_at_load_ns(service_ns, nominal.load_ppm)
+    )
+
+
+def best_of(
+    candidates: Sequence[Candidate],
+    latencies_ns: Sequence[int],
+    deadline_ns: int,
+    in_pace: Sequence[bool],
+) -> int:
+    """Index of the candidate that the plan's rule takes, given what each would take.
+
+    The fastest of those in time and in pace that agree best, to two points; the fastest of all
+    where there is none. Only allowed ones count, and there must be one.
+
+    Args:
+        candidates: The candidates.
+        latencies_ns: Latency of each.
+        deadline_ns: The task's shortest deadline.
+        in_pace: Whether each keeps pace with the task's frames.
+    """
+    allowed = [i for i, candidate in enumerate(candidates) if candidate.allowed]
+    in_time = [i for i in allowed if latencies_ns[i] <= deadline_ns and in_pace[i]]
+    if not in_time:
+        return min(allowed, key=lambda i: (latencies_ns[i], i))
+    best = max(candidates[i].agreement or 0.0 for i in in_time)
+    good = [i for i in in_time if (candidates[i].agreement or 0.0) >= best - AGREEMENT_SLACK]
+    return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up))

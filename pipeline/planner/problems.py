@@ -1,0 +1,306 @@
+"""The tasks of a car as one problem: their candidates under one link, edge and cloud device.
+
+Each task brings what the plan priced for it alone. `JointProblem` holds that in the form that
+`joint` solves, so that the same tasks can be planned again at another uplink rate, round trip or
+load in a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.link.model import message_bytes
+from pipeline.link.spread import LinkSpread
+from pipeline.plan.steps import Move
+from pipeline.planner.conditions import Conditions, crosses, wait_at_load_ns
+from pipeline.planner.joint import (
+    JointCandidate,
+    JointTask,
+    Resource,
+    best_together,
+)
+from pipeline.planner.percentiles import samples_ns
+from pipeline.planner.planning import AGREEMENT_SLACK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from pipeline.link.model import Direction, LinkConfig
+    from pipeline.plan.plan import Candidate
+    from pipeline.planner.joint import JointPlan
+    from pipeline.planner.planning import Planned
+
+    Samples = NDArray[np.int64]
+
+MOST_BUSY = 0.9
+"""How busy a shared resource may get; above it, waits grow without end (planning.md 4.5)."""
+
+NAMES: dict[Resource, str] = {
+    "up": "uplink",
+    "down": "downlink",
+    "edge": "edge",
+    "cloud": "cloud",
+}
+
+_NS_PER_S = 1_000_000_000
+_SAMPLES = 201  # quantiles that stand for a candidate's latency
+_LEVELS = 40  # quantiles of the link that stand for its spread
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharer:
+    """A task that shares the car with others.
+
+    Attributes:
+        planned: Its own plan.
+        importance: Weight of its worth, above 0.
+        period_ns: Time between two of its frames.
+        fallback: What a late answer is worth: the agreement of the hedge, 0 without one.
+        own_lane: Whether the scenario gives it a part of the link for itself.
+    """
+
+    planned: Planned
+    importance: float
+    period_ns: int
+    fallback: float
+    own_lane: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moving:
+    """What of a candidate changes with conditions."""
+
+    bits: int
+    service_ns: int
+    over_link: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class JointProblem:
+    """The tasks of a car with all that is needed to plan them at any conditions.
+
+    Attributes:
+        tasks: The tasks at the nominal conditions, their allowed candidates, the fastest first.
+        indices: Of each task, where its candidates stand in its own plan.
+        nominal: The nominal conditions.
+        capacity: How busy each resource may get, in units of one slot.
+        wanted: Share of a task's frames that should be in time.
+        moving: What of each candidate changes with conditions.
+    """
+
+    tasks: tuple[JointTask, ...]
+    indices: tuple[tuple[int, ...], ...]
+    nominal: Conditions
+    capacity: Mapping[Resource, float]
+    wanted: float
+    moving: tuple[tuple[Moving, ...], ...]
+
+    def at(self, conditions: Conditions) -> list[JointTask]:
+        """The tasks at other conditions."""
+        if conditions == self.nominal:
+            return list(self.tasks)
+        return [
+            replace(
+                task,
+                candidates=tuple(
+                    self._moved(candidate, moved, conditions)
+                    for candidate, moved in zip(task.candidates, mine, strict=True)
+                ),
+            )
+            for task, mine in zip(self.tasks, self.moving, strict=True)
+        ]
+
+    def solve(self, conditions: Conditions | None = None) -> JointPlan | None:
+        """The best combination at some conditions, the nominal ones where left out."""
+        tasks = self.at(self.nominal if conditions is None else conditions)
+        return best_together(tasks, capacity=self.capacity, wanted=self.wanted)
+
+    def chosen(self, plan: JointPlan) -> tuple[int, ...]:
+        """The combination as indices into each task's own candidates."""
+        return tuple(mine[i] for mine, i in zip(self.indices, plan.chosen, strict=True))
+
+    def _moved(self, candidate: JointCandidate, moved: Moving, at: Conditions) -> JointCandidate:
+        if not moved.over_link:
+            return candidate
+        nominal, bits = self.nominal, moved.bits * _NS_PER_S
+        sent_ns = bits // at.up_bits_per_s - bits // nominal.up_bits_per_s
+        shift_ns = (
+            sent_ns
+            + at.rtt_ns
+            - nominal.rtt_ns
+            + wait_at_load_ns(moved.service_ns, at.load_ppm)
+            - wait_at_load_ns(moved.service_ns, nominal.load_ppm)
+        )
+        holds = dict(candidate.holds_ns)
+        if "up" in holds:
+            holds["up"] = max(0, holds["up"] + sent_ns)
+        return replace(
+            candidate,
+            latencies_ns=np.maximum(candidate.latencies_ns + shift_ns, 0),
+            holds_ns=holds,
+        )
+
+
+def problem_of(
+    sharers: Sequence[Sharer],
+    link: LinkConfig,
+    quantiles: Mapping[str, tuple[int, ...]],
+    *,
+    percentile: float,
+    nominal: Conditions,
+) -> JointProblem:
+    """The tasks' candidates in the form that is solved.
+
+    An agreement within `AGREEMENT_SLACK` of the best of its task counts as the best, as in the plan
+    of one task; of equals the quickest wins.
+
+    Args:
+        sharers: The tasks, at least one; each has an allowed candidate.
+        link: The link that they share.
+        quantiles: Quantile tables of run times by name.
+        percentile: Percentile of the plan; so many of a task's frames should be in time.
+        nominal: Conditions of the link as all tasks share it.
+    """
+    tasks, indices, moving = [], [], []
+    for sharer in sharers:
+        planned = sharer.planned
+        allowed = [i for i, c in enumerate(planned.plan.candidates) if c.allowed]
+        allowed.sort(key=lambda i: planned.plan.candidates[i].latency_ns)
+        spread = LinkSpread(link, task=planned.plan.task)
+        mine = [planned.plan.candidates[i] for i in allowed]
+        best = max(candidate.agreement or 0.0 for candidate in mine)
+        tasks.append(
+            JointTask(
+                name=planned.plan.task,
+                candidates=tuple(
+                    _candidate(sharer, candidate, spread, quantiles, best) for candidate in mine
+                ),
+                frames_per_s=_NS_PER_S / sharer.period_ns,
+                deadline_ns=planned.deadline_ns,
+                importance=sharer.importance,
+                fallback=sharer.fallback,
+            )
+        )
+        indices.append(tuple(allowed))
+        moving.append(
+            tuple(
+                Moving(
+                    bits=_bits(planned, candidate, nominal),
+                    service_ns=candidate.spans.get("cloud", 0),
+                    over_link=crosses(candidate),
+                )
+                for candidate in mine
+            )
+        )
+    world = sharers[0].planned.world
+    return JointProblem(
+        tasks=tuple(tasks),
+        indices=tuple(indices),
+        nominal=nominal,
+        capacity={
+            "edge": MOST_BUSY * world.edge.slots,
+            "cloud": MOST_BUSY * world.cloud.slots,
+            "up": MOST_BUSY,
+            "down": MOST_BUSY,
+        },
+        wanted=percentile / 100,
+        moving=tuple(moving),
+    )
+
+
+SPAN_OF: dict[Resource, str] = {
+    "edge": "edge_wait",
+    "cloud": "cloud_wait",
+    "up": "uplink_wait",
+    "down": "downlink_wait",
+}
+"""The span in which a frame waits for each resource."""
+
+
+def waits_of(problem: JointProblem, places: Sequence[int]) -> list[dict[str, tuple[int, int]]]:
+    """Per task and waiting span the mean wait for the others, and one job of each in front, in ns.
+
+    Args:
+        problem: The tasks.
+        places: The candidate of each, as the problem counts them.
+    """
+    only = [
+        replace(task, candidates=(task.candidates[place],))
+        for task, place in zip(problem.tasks, places, strict=True)
+    ]
+    roomy: dict[Resource, float] = {r: max(1.0, c / MOST_BUSY) for r, c in problem.capacity.items()}
+    plan = best_together(only, capacity=roomy)
+    found = []
+    for number in range(len(only)):
+        others = [task.candidates[0] for i, task in enumerate(only) if i != number]
+        waits = {}
+        for resource, span in SPAN_OF.items():
+            most_ns = sum(other.holds_ns.get(resource, 0) for other in others)
+            mean_ns = most_ns if plan is None else plan.waits_at_ns[number][resource]
+            waits[span] = (mean_ns, max(mean_ns, most_ns))
+        found.append(waits)
+    return found
+
+
+def _bits(planned: Planned, candidate: Candidate, nominal: Conditions) -> int:
+    """Bits that a frame sends up; on its own lane as many as the whole link sends meanwhile."""
+    if not crosses(candidate):
+        return 0
+    own = planned.world.link.up_bits_per_s
+    return 8 * message_bytes(candidate.bytes_up) * nominal.up_bits_per_s // own
+
+
+def _candidate(
+    sharer: Sharer,
+    candidate: Candidate,
+    spread: LinkSpread,
+    quantiles: Mapping[str, tuple[int, ...]],
+    best: float,
+) -> JointCandidate:
+    planned = sharer.planned
+    world, steps = planned.world, candidate.route.steps
+    deliver_ns = world.vehicle_host.hop_ns(message_bytes=candidate.bytes_down)
+    own_ns = np.sort(samples_ns(steps, quantiles)) + planned.source_ns + deliver_ns
+    levels = [(2 * level + 1) * 50.0 / _LEVELS for level in range(_LEVELS)]
+    extra_ns = np.zeros(_LEVELS, np.int64)
+    holds: dict[Resource, int] = {}
+    for step in steps:
+        if isinstance(step.step, Move):
+            way: Direction = "down" if step.span == "downlink" else "up"
+            times = np.array(spread.transfer_ns(step.bytes, way, levels), np.int64)
+            extra_ns += times - world.link.transfer_ns(step.bytes, way)
+            if not sharer.own_lane:
+                holds[way] = holds.get(way, 0) + spread.mean_serial_ns(step.bytes, way)
+        elif step.span == "edge":
+            holds["edge"] = holds.get("edge", 0) + step.latency_ns
+        elif step.span == "cloud":
+            holds["cloud"] = holds.get("cloud", 0) + step.latency_ns
+    agreement = candidate.agreement or 0.0
+    return JointCandidate(
+        name=candidate.route.id,
+        accuracy=best if agreement >= best - AGREEMENT_SLACK else agreement,
+        latencies_ns=_quantiles_of(own_ns, extra_ns),
+        holds_ns=holds,
+    )
+
+
+def _quantiles_of(own_ns: Samples, extra_ns: Samples) -> Samples:
+    """Evenly spaced quantiles of the sum of two independent samples, ascending."""
+    places = (np.arange(_SAMPLES) * (len(own_ns) - 1)) // (_SAMPLES - 1)
+    total = np.sort((own_ns[places][:, None] + extra_ns[None, :]).reshape(-1))
+    middles = ((2 * np.arange(_SAMPLES) + 1) * len(total)) // (2 * _SAMPLES)
+    return np.asarray(total[middles], np.int64)
+
+
+def busy_of(problem: JointProblem, places: Sequence[int]) -> dict[Resource, float]:
+    """Share of the time that each resource is busy, in units of a slot, with these candidates."""
+    busy: dict[Resource, float] = dict.fromkeys(NAMES, 0.0)
+    for task, place in zip(problem.tasks, places, strict=True):
+        for resource, held_ns in task.candidates[place].holds_ns.items():
+            busy[resource] += held_ns * task.frames_per_s / _NS_PER_S
+    return busy
