@@ -21,12 +21,12 @@ from accelerators.specs_schema_pim import PimSpec
 from accelerators.work import BYTES_PER_ELEMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from importlib.resources.abc import Traversable
 
     from numpy.typing import NDArray
 
-    from accelerators.device import DeviceKind
+    from accelerators.device import Device, DeviceKind
     from accelerators.models.pim_sides import Sides
     from accelerators.specs_schema_pim import ProcessorSpec
     from accelerators.work import Label, OpWork, Precision, SegmentCost, SegmentWork
@@ -239,3 +239,16 @@ def shipped() -> tuple[PimDevice, ...]:
     """The PIM specs that ship with the package; the entry point `pim` of `splitway.devices`."""
     folder = resources.files("accelerators") / "specs"
     return tuple(load_pim(folder / f"{name}.toml", source=f"specs/{name}.toml") for name in SHIPPED)
+
+
+def limited(device: Device, op_types: Sequence[str]) -> PimDevice:
+    """A device whose units run these ONNX operator types only, the rest its host.
+
+    Raises:
+        AcceleratorError: It is no PIM device, or its units cannot run one of them.
+    """
+    if not isinstance(device, PimDevice):
+        raise AcceleratorError(
+            f"{device.name} is of kind {device.kind}; only a pim is limited to some operators"
+        )
+    return device.limited_to(op_types)

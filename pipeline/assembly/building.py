@@ -50,7 +50,14 @@ from pipeline.planner.planning import Planned, Wishes, plan_task
 from pipeline.planner.pricing import HOP_TABLE
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import ResultCache, default_cache
-from pipeline.runtime.spec import PictureInput, PillarInput, RunSpec, TaskSpec, TrackInput
+from pipeline.runtime.spec import (
+    PictureInput,
+    PillarInput,
+    RunSpec,
+    TaskSpec,
+    TensorInput,
+    TrackInput,
+)
 from pipeline.runtime.timing import Hops
 from pipeline.scenario.references import VEHICLE
 from pipeline.tasks.outputs.registry import output_decoder
@@ -281,7 +288,7 @@ def _misread(
     for name, model in models.items():
         stream = loaded.scenario.tasks[name].input.stream
         kind = facts.streams[stream].kind
-        if isinstance(model.told.input, TrackInput):
+        if isinstance(model.told.input, TrackInput | TensorInput):
             continue
         if isinstance(model.told.input, PillarInput) != (kind == "lidar"):
             reads = "pictures" if kind == "lidar" else "a LiDAR's sweeps"
@@ -330,6 +337,7 @@ def _plan(
         model=model.sha256[:32],
         result_bytes=0,
         codecs=_codecs(task.wire, spec),
+        timing_only=model.timing_only,
     )
     wishes = Wishes(
         allowed=_allowed(task, model),

@@ -116,7 +116,7 @@ def police(
         for way, hedge in task.ways:
             draft = next(d for d in task.planned.drafts if d.route.id == way.route.id)
             made = segments_of(task.planned.subject, draft, directory)
-            if hedge is not None and hedge.draft.route.id != draft.route.id:
+            if hedge is not None:
                 subject = variants.get(name, task.planned.subject)
                 made += segments_of(subject, hedge.draft, directory)
             segments.update({segment.name: segment for segment in made})

@@ -6,33 +6,33 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from pipeline.errors import PlanError
 from pipeline.graph import segment_work
 from pipeline.plan.plan import Candidate, TaskPlan
 from pipeline.plan.routes import route_name
-from pipeline.planner.candidates import drafts, segment_names, with_bytes
+from pipeline.plan.steps import Host, Run
+from pipeline.planner.candidates import drafts, with_bytes
 from pipeline.planner.explaining import explain, why
+from pipeline.planner.measuring import Measure
 from pipeline.planner.percentiles import latency_at
 from pipeline.planner.pricing import link_spread_ns, route_label
 from pipeline.planner.segments import segments_of
-from pipeline.runtime.priming import Computer, walk
-from pipeline.runtime.stages import Stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from accelerators.work import SegmentWork
     from pipeline.plan.routes import RouteStep
     from pipeline.planner.candidates import Draft, Subject
+    from pipeline.planner.measuring import Measured
     from pipeline.planner.pricing import World
     from pipeline.runtime.results import ResultCache
     from pipeline.runtime.spec import SegmentSpec
-    from pipeline.tasks.outputs.protocol import OutputDecoder, Result
 
     Array = NDArray[np.generic[object]]
 
@@ -88,14 +88,10 @@ class Planned:
         Raises:
             KeyError: No candidate has it.
         """
-        graph = self.subject.graph
-        everything = frozenset(range(len(graph.operators)))
         for draft in self.drafts:
-            first, second = segment_names(self.subject, draft.head)
-            if segment == second and draft.cut:
-                return segment_work(graph, everything - draft.head, segment)
-            if segment == first:
-                return segment_work(graph, draft.head or everything, segment)
+            for part in draft.parts:
+                if part.segment == segment:
+                    return segment_work(self.subject.graph, part.operators, segment)
         raise KeyError(segment)
 
 
@@ -127,7 +123,7 @@ def plan_task(
         PipelineError: A candidate's calibration failed.
     """
     pins = tuple(r.partition("@")[2] for r in wishes.allowed if r.startswith("split@"))
-    measure = _Measure(subject, pictures, cache=cache, directory=directory, now_ns=now_ns)
+    measure = Measure(subject, pictures, cache=cache, directory=directory, now_ns=now_ns)
     try:
         whole = drafts(subject, world)[0]
         reference, sizes = measure.reference(whole)
@@ -136,9 +132,9 @@ def plan_task(
         for draft in drafts(subject, world):
             if draft.route.id in found and draft.pin is None:
                 continue
-            agreement, up_bytes, down_bytes = measure.of(draft, reference)
-            sized = with_bytes(draft, world, up_bytes, down_bytes)
-            candidate = _candidate(sized, world, wishes, quantiles, agreement, up_bytes, down_bytes)
+            measured = measure.of(draft, reference)
+            sized = with_bytes(draft, world, measured.up_bytes, measured.down_bytes)
+            candidate = _candidate(sized, world, wishes, quantiles, measured)
             found[draft.route.id] = (draft, candidate)
     finally:
         measure.close()
@@ -170,77 +166,16 @@ def plan_task(
     )
 
 
-class _Measure:
-    """Runs drafts on calibration pictures: agreement with the reference, and bytes."""
-
-    def __init__(
-        self,
-        subject: Subject,
-        pictures: Sequence[Array],
-        *,
-        cache: ResultCache,
-        directory: Path,
-        now_ns: Callable[[], int],
-    ) -> None:
-        self._subject = subject
-        self._pictures = pictures
-        self._directory = directory
-        self._segments: dict[str, SegmentSpec] = {}
-        self._computer = Computer(self._segments, cache, now_ns)
-
-    def reference(self, draft: Draft) -> tuple[list[Result], int]:
-        """Results of the uncut, uncoded network, and their mean coded size."""
-        decoder, results, _, down_bytes = self._results(draft)
-        return [decoder.decode_result(result) for result in results], down_bytes
-
-    def of(self, draft: Draft, reference: Sequence[Result]) -> tuple[float, int, int]:
-        """Mean agreement, mean bytes up, mean bytes down."""
-        decoder, results, up_bytes, down_bytes = self._results(draft)
-        scores = [
-            decoder.agreement(decoder.decode_result(mine), theirs)
-            for mine, theirs in zip(results, reference, strict=True)
-        ]
-        return float(np.mean(scores)), up_bytes, down_bytes
-
-    def close(self) -> None:
-        """Release the backends."""
-        self._computer.close()
-
-    def _results(self, draft: Draft) -> tuple[OutputDecoder, list[NDArray[np.uint8]], int, int]:
-        task = self._subject.task
-        for segment in segments_of(self._subject, draft, self._directory):
-            self._segments[segment.name] = segment
-        stages = Stages(
-            tasks={task.name: task}, steps={task.name: draft.route.steps}, segments=self._segments
-        )
-        results, up_bytes, down_bytes = [], [], []
-        for picture in self._pictures:
-            chain = walk(stages, self._computer, task.name, picture)
-            if not chain.results:
-                raise PlanError(f"{task.name}: a route without a result")
-            (result,) = chain.results.values()
-            results.append(result)
-            down_bytes.append(result.nbytes)
-            up_bytes.append(sum(chain.sizes.values()) - result.nbytes)
-        return stages.decoder(task.name), results, _mean(up_bytes), _mean(down_bytes)
-
-
-def _mean(values: Sequence[int]) -> int:
-    return round(sum(values) / len(values))
-
-
 def _candidate(
     draft: Draft,
     world: World,
     wishes: Wishes,
     quantiles: Mapping[str, tuple[int, ...]],
-    agreement: float,
-    up_bytes: int,
-    down_bytes: int,
+    measured: Measured,
 ) -> Candidate:
     route, host = draft.route, world.vehicle_host
     source_ns = host.hop_ns(message_bytes=wishes.frame_bytes)
-    deliver_ns = host.hop_ns(message_bytes=down_bytes)
+    deliver_ns = host.hop_ns(message_bytes=measured.down_bytes)
     extra_ns = source_ns + deliver_ns + link_spread_ns(world, route.steps)
 
     def at(bias: int | None) -> int:
@@ -260,7 +195,7 @@ def _candidate(
     name = route_name(tuple(step.step for step in route.steps), world.sites)
     busiest = max(_busy(route.steps, world), default=("", 0), key=lambda pair: pair[1])
     keeps_pace = busiest[1] <= wishes.period_ns
-    energies = [step.energy_pj for step in route.steps if step.span in ("edge", "cloud")]
+    energies = [step.energy_pj for step in route.steps if isinstance(step.step, Run)]
     return Candidate(
         name=name,
         pin=draft.pin,
@@ -270,10 +205,10 @@ def _candidate(
         latency_ns=latency_ns,
         interval_ns=interval_ns,
         spans=spans,
-        bytes_up=up_bytes,
-        bytes_down=down_bytes,
+        bytes_up=measured.up_bytes,
+        bytes_down=measured.down_bytes,
         energy_pj=None if None in energies else sum(e for e in energies if e is not None),
-        agreement=agreement,
+        agreement=measured.agreement,
         label=route_label(route.steps),
         feasible=keeps_pace and latency_ns <= wishes.deadline_ns,
         robust=keeps_pace and interval_ns[1] <= wishes.deadline_ns,
@@ -284,12 +219,12 @@ def _candidate(
 
 def _busy(steps: Sequence[RouteStep], world: World) -> list[tuple[str, int]]:
     """How long a frame keeps each device and each direction of the link busy, in ns."""
-    slots = {world.edge.name: world.edge.slots, world.cloud.name: world.cloud.slots}
     busy: dict[str, int] = {}
     for step in steps:
-        if step.span in ("edge", "cloud"):
-            place = world.edge if step.span == "edge" else world.cloud
-            busy[place.name] = busy.get(place.name, 0) + step.latency_ns // slots[place.name]
+        if step.span in ("edge", "cloud") and not isinstance(step.step, Host):
+            name = world.sites.device_of(step.step)
+            slots = world.placed[name].slots if isinstance(step.step, Run) else 1
+            busy[name] = busy.get(name, 0) + step.latency_ns // slots
         elif step.span == "uplink":
             busy["the uplink"] = world.link.serial_ns(step.bytes, "up")
         elif step.span == "downlink":
