@@ -97,6 +97,7 @@ class Assembled:
         schedule: Every frame in the order of sending.
         untrained: Tasks whose network was never trained.
         warnings: What a user should know before the run.
+        timing_only: Tasks whose network is priced and never run.
     """
 
     loaded: LoadedScenario
@@ -106,6 +107,7 @@ class Assembled:
     schedule: list[ScheduledFrame]
     untrained: tuple[str, ...]
     warnings: tuple[str, ...]
+    timing_only: tuple[str, ...] = ()
 
 
 def assemble(
@@ -247,6 +249,7 @@ def assemble(
         facts=drive.facts,
         schedule=drive.schedule,
         untrained=tuple(name for name, model in models.items() if model.untrained),
+        timing_only=tuple(name for name, model in models.items() if model.timing_only),
         warnings=(
             *_warnings(loaded, plan, policed),
             *policed.warnings,
@@ -349,7 +352,13 @@ def _plan(
     try:
         return plan_task(
             subject,
-            world_for(equipment.world, equipment.link, task=name, percentile=percentile),
+            world_for(
+                equipment.world,
+                equipment.link,
+                task=name,
+                percentile=percentile,
+                devices=task.devices,
+            ),
             wishes,
             pictures=calibration,
             quantiles=equipment.quantiles,

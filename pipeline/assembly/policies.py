@@ -94,14 +94,16 @@ def police(
         name: _draft(found, scenario.policy, variants.get(name)) for name, found in planned.items()
     }
     steps = [step for task in drafted.values() for step in task.steps]
-    edge = equipment.world.edge.name
-    blocking_ns = longest_ns(steps, edge, equipment.quantiles)
+    blocking_ns = {
+        name: longest_ns(steps, task.planned.world.edge.name, equipment.quantiles)
+        for name, task in drafted.items()
+    }
     warnings: list[str] = []
     tasks: dict[str, TaskConfig] = {}
     segments: dict[str, SegmentSpec] = {}
     for name, task in drafted.items():
         ways = tuple(
-            _timed(loaded, name, way, hedge, task, equipment, blocking_ns, warnings)
+            _timed(loaded, name, way, hedge, task, equipment, blocking_ns[name], warnings)
             for way, hedge in task.ways
         )
         batch = scenario.devices[equipment.world.cloud.name].batch
@@ -288,7 +290,7 @@ def _timed(
         start=start,
         after_ns=after_ns,
         length_ns=length_ns,
-        device=equipment.world.edge.name,
+        device=planned.world.edge.name,
         device_ns=device_ns,
         blocking_ns=blocking_ns,
         margin_ns=policy.margin,

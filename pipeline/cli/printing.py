@@ -6,49 +6,30 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+from pipeline.cli.layering import on, print_layers
+from pipeline.cli.tables import console, print_table
 
-    from rich.console import Console
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
     from pipeline.api import RerunResult, Result
     from pipeline.cli.options import Common
     from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
 
-_PIPE_WIDTH = 200  # a table in a pipe is not folded; whoever reads it chooses the width
+__all__ = [
+    "console",
+    "print_json",
+    "print_plan",
+    "print_rerun",
+    "print_result",
+    "print_table",
+]
 
 
 def print_json(document: object) -> None:
     """One JSON document on standard output."""
     json.dump(document, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
     sys.stdout.write("\n")
-
-
-def console(common: Common) -> Console:
-    """Where tables go; plain and wide in a pipe."""
-    from rich.console import Console
-
-    if sys.stdout.isatty():
-        return Console(no_color=not common.color, highlight=False)
-    return Console(no_color=True, width=_PIPE_WIDTH, highlight=False)
-
-
-def print_table(
-    common: Common,
-    header: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    left: int = 1,
-) -> None:
-    """A table without lines; the first `left` columns are text, the others figures."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index < left else "right", no_wrap=index < left)
-    for row in rows:
-        table.add_row(*row)
-    console(common).print(table)
 
 
 def print_result(common: Common, result: Result) -> None:
@@ -113,8 +94,8 @@ def print_plan(common: Common, document: PlanDocument) -> None:
     for task in document["tasks"]:
         print(f"{task['name']}  (ms at p{document['percentile']:g}, idle; spans are medians)")
         rows = [_candidate_row(task, index, spans) for index in range(len(task["candidates"]))]
-        header = ("", "route", "codec", "latency", "bias", *spans, "up B", "down B", "agree", "")
-        print_table(common, header, rows, left=3)
+        header = ("", "route", "on", "codec", "latency", "bias", *spans)
+        print_table(common, (*header, "up B", "down B", "agree", ""), rows, left=4)
         chosen = task["candidates"][task["run"]]
         if chosen["cut"] and chosen["route"] == "split":
             print(
@@ -122,6 +103,7 @@ def print_plan(common: Common, document: PlanDocument) -> None:
                 + (f"  ({chosen['pin']})" if chosen["pin"] else "")
             )
         print(f"  {task['explanation']}")
+        print_layers(common, task)
         if common.verbose:
             for candidate in task["candidates"]:
                 print(f"    {_title(candidate)}: {candidate['why']}")
@@ -157,6 +139,7 @@ def _candidate_row(task: TaskDocument, index: int, spans: Sequence[str]) -> tupl
     return (
         mark,
         candidate["route"],
+        on(candidate),
         "+".join(dict.fromkeys(candidate["codecs"].values())),
         f"{candidate['latency_ms']:.1f}",
         f"{low:.1f}–{high:.1f}",

@@ -43,6 +43,7 @@ class CandidateDocument(TypedDict):
     variant: str
     hedge: str | None
     steps: list[StepDocument]
+    devices: list[str]
     cut: list[str]
     codecs: dict[str, str]
     latency_ms: float
@@ -60,14 +61,29 @@ class CandidateDocument(TypedDict):
     why: str
 
 
+class LayerDocument(TypedDict):
+    """An operator that could run elsewhere at its site; transfers are in neither time."""
+
+    name: str
+    op: str
+    on: str
+    latency_ms: float
+    other: str | None
+    otherwise_ms: float
+
+
 class TaskDocument(TypedDict):
-    """The candidates of one task; `chosen` is an index into them, or None."""
+    """The candidates of one task; `chosen` is an index into them, or None.
+
+    `layers` are operators of the candidate that runs.
+    """
 
     name: str
     chosen: int | None
     run: int
     explanation: str
     candidates: list[CandidateDocument]
+    layers: list[LayerDocument]
 
 
 class PlanDocument(TypedDict):
@@ -115,6 +131,17 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
             _candidate(candidate, spans, task.hedge if index == task.run else "")
             for index, candidate in enumerate(task.candidates)
         ],
+        "layers": [
+            {
+                "name": layer.name,
+                "op": layer.op,
+                "on": layer.on,
+                "latency_ms": layer.latency_ns / _NS_PER_MS,
+                "other": layer.other or None,
+                "otherwise_ms": layer.otherwise_ns / _NS_PER_MS,
+            }
+            for layer in task.layers
+        ],
     }
 
 
@@ -125,6 +152,7 @@ def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> Candid
         "variant": candidate.route.variant,
         "hedge": hedge or None,
         "steps": [_step(step) for step in candidate.route.steps],
+        "devices": list(candidate.devices),
         "cut": list(candidate.cut),
         "codecs": dict(zip(candidate.cut, candidate.codecs, strict=True)),
         "latency_ms": candidate.latency_ns / _NS_PER_MS,

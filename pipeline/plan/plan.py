@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from pipeline.plan.routes import Route, RouteName
+from pipeline.plan.steps import Run
 from pipeline.values import Value
 
 
@@ -50,6 +51,32 @@ class Candidate(Value, frozen=True, kw_only=True):
     allowed: bool
     why: str
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Devices that run its segments, each once, in the order of their first."""
+        runs = (step.step for step in self.route.steps)
+        return tuple(dict.fromkeys(run.device for run in runs if isinstance(run, Run)))
+
+
+class LayerPlace(Value, frozen=True, kw_only=True):
+    """An operator that could run elsewhere at its site, transfers left out.
+
+    Attributes:
+        name: Its name.
+        op: ONNX operator type.
+        on: Device that runs it; of a package the part of it.
+        latency_ns: Its share of its segment's price.
+        other: The other device that would run it soonest; "" for the other part of a package.
+        otherwise_ns: What it would take there.
+    """
+
+    name: str
+    op: str
+    on: str
+    latency_ns: int
+    other: str
+    otherwise_ns: int
+
 
 class TaskPlan(Value, frozen=True, kw_only=True):
     """The candidates of one task.
@@ -61,6 +88,7 @@ class TaskPlan(Value, frozen=True, kw_only=True):
         run: Index of the one that runs: the chosen one, else the fastest allowed.
         explanation: Why it beat the runner-up, and at what bandwidth that flips.
         hedge: What covers the one that runs, `tail` or `variant:NAME`; "" for nothing.
+        layers: Operators of the one that runs that could run elsewhere at their site.
     """
 
     task: str
@@ -69,6 +97,7 @@ class TaskPlan(Value, frozen=True, kw_only=True):
     run: int
     explanation: str
     hedge: str = ""
+    layers: tuple[LayerPlace, ...] = ()
 
     @property
     def route(self) -> Route:

@@ -14,6 +14,7 @@ from pipeline.plan.routes import route_name
 from pipeline.plan.steps import Host, Run
 from pipeline.planner.candidates import drafts, with_bytes
 from pipeline.planner.explaining import explain, why
+from pipeline.planner.layers import layers_of
 from pipeline.planner.measuring import Measure
 from pipeline.planner.percentiles import latency_at
 from pipeline.planner.pricing import link_spread_ns, route_label
@@ -151,6 +152,7 @@ def plan_task(
         chosen=chosen,
         run=run,
         explanation=explain(candidates, chosen, run, world.link_late, wishes),
+        layers=layers_of(subject.graph, list(found.values())[run][0], world),
     )
     made = tuple(
         msgspec.structs.replace(draft, route=candidate.route) for draft, candidate in found.values()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.graph import cut_model, partings, write_parts
 from pipeline.runtime.spec import SegmentSpec
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.planner.candidates import Draft, Subject
 
 
