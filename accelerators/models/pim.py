@@ -118,6 +118,12 @@ class PimDevice:
         spec = self._spec.model_copy(update={"functions": functions.model_copy(update=kept)})
         return PimDevice(spec, source=self._source)
 
+    @property
+    def memory_bytes(self) -> int | None:
+        """Size of the memory that computes; None where no figure is published."""
+        capacity = self._spec.plain.capacity_bytes
+        return None if capacity is None else capacity.value
+
     def supports(self, op: OpWork) -> bool:
         """Whether the units run this operator; some activations only behind a product."""
         return self._memory.functions.supports(op)

@@ -20,6 +20,7 @@ from pipeline.assembly.following import (
     forecaster_of,
     forecaster_work,
 )
+from pipeline.assembly.ladder import further
 from pipeline.assembly.links import world_for
 from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.paths import BuiltPaths, build_paths
@@ -64,7 +65,7 @@ from pipeline.tasks.outputs.registry import output_decoder
 from pipeline.values import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -169,11 +170,15 @@ def assemble(
         name: _task_spec(name, models[name], drive.facts.streams[scenario.tasks[name].input.stream])
         for name in reading
     }
+    ladders = further(
+        loaded, tasks, {name: models[name] for name in reading}, cache_root, allow_outside
+    )
     planned = {
         name: _plan(
             loaded,
             name,
             tasks[name],
+            ladders[name],
             models[name],
             equipment,
             drive.facts.streams[scenario.tasks[name].input.stream],
@@ -191,11 +196,12 @@ def assemble(
         hashes=_hashes(scenario, models, equipment),
     )
     wanted = hedging_variant(loaded)
-    hedging = {
-        name: _hedging_subject(loaded, name, wanted, tasks[name], cache_root, allow_outside)
-        for name in (planned if wanted else ())
+    hedging = {name: ladders[name][wanted] for name in planned} if wanted else {}
+    tasks |= {
+        f"{name}/{variant}": subject.task
+        for name, ladder in ladders.items()
+        for variant, subject in ladder.items()
     }
-    tasks |= {f"{name}/{wanted}": subject.task for name, subject in hedging.items()}
     policed = police(loaded, planned, hedging, equipment, directory=cache_root / "models")
     plan = replace(
         plan,
@@ -320,6 +326,7 @@ def _plan(
     loaded: LoadedScenario,
     name: str,
     spec: TaskSpec,
+    ladder: Mapping[str, Subject],
     model: LoadedModel,
     equipment: Equipment,
     facts: StreamFacts,
@@ -333,7 +340,7 @@ def _plan(
     task = scenario.tasks[name]
     paths = [path for path in scenario.paths.values() if name in path.tasks]
     every = min(path.every for path in paths)
-    subject = Subject(
+    first = Subject(
         task=spec,
         variant=next(iter(task.variants)),
         graph=model.graph,
@@ -342,23 +349,25 @@ def _plan(
         codecs=_codecs(task.wire, spec),
         timing_only=model.timing_only,
     )
+    # What hedges the others is kept for that.
+    competing = [s for variant, s in ladder.items() if variant != hedging_variant(loaded)]
+    world = world_for(
+        equipment.world, equipment.link, task=name, percentile=percentile, devices=task.devices
+    )
     wishes = Wishes(
         allowed=_allowed(task, model),
         deadline_ns=min(path.tightest_ns for path in paths),
         period_ns=int(facts.period_ns * every / scenario.run.factor),
         frame_bytes=facts.frame_bytes,
         percentile=percentile,
+        min_agreement=task.min_agreement,
+        pixels_stay=task.raw_pixels_stay,
+        memory={d.name: d.memory_bytes for d in world.placed.values() if d.memory_bytes},
     )
     try:
         return plan_task(
-            subject,
-            world_for(
-                equipment.world,
-                equipment.link,
-                task=name,
-                percentile=percentile,
-                devices=task.devices,
-            ),
+            [first, *(with_values(s, codecs=first.codecs) for s in competing)],
+            world,
             wishes,
             pictures=calibration,
             quantiles=equipment.quantiles,
@@ -381,7 +390,8 @@ def _codecs(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
     if wire.codec == "auto":
         sparse = isinstance(spec.input, PillarInput)
         found = (*TENSOR_CODECS, *(SPARSE_CODECS if sparse else ()))
-    return tuple(f"zstd:{name}" for name in found) if wire.lossless == "zstd" else found
+    zstd = tuple(f"zstd:{name}" for name in found)
+    return {"none": found, "zstd": zstd, "auto": (*found, *zstd)}[wire.lossless]
 
 
 def _allowed(task: Task, model: LoadedModel) -> tuple[str, ...]:
@@ -389,53 +399,6 @@ def _allowed(task: Task, model: LoadedModel) -> tuple[str, ...]:
     if not model.stateful or "auto" not in task.routes:
         return task.routes
     return ("edge", "raw", "encoded")
-
-
-def _hedging_subject(
-    loaded: LoadedScenario,
-    name: str,
-    variant: str | None,
-    spec: TaskSpec,
-    cache_root: Path,
-    allow_outside: bool,  # noqa: FBT001 - handed on
-) -> Subject:
-    """The variant of a task that hedges it, as the planner sees it."""
-    task = loaded.scenario.tasks[name]
-    model_of = task.variants[variant or ""]
-    at: tuple[str, ...] = ("tasks", name, "variants", variant or "", "model")
-    try:
-        model = load_model(
-            task,
-            model_of,
-            beside=loaded.path,
-            directory=cache_root / "models",
-            allow_outside=allow_outside,
-        )
-    except TaskSettingError as err:
-        raise ScenarioError([loaded.problem(("tasks", name, *err.at), str(err))]) from err
-    except InputError as err:
-        raise ScenarioError([loaded.problem(at, str(err))]) from err
-    own, mine = model.told.decoder, output_decoder(model.told.decoder, model.told.parameters)
-    if own != spec.decoder or mine.kind != output_decoder(spec.decoder, spec.parameters).kind:
-        reason = f"its outputs are decoded by {own}, those of what it hedges by {spec.decoder}"
-        raise ScenarioError([loaded.problem(at, reason)])
-    taken = model.told.input
-    if isinstance(taken, TrackInput):
-        raise ScenarioError([loaded.problem(at, "reads tracks, and hedges a task of frames")])
-    if isinstance(taken, PillarInput) and isinstance(spec.input, PillarInput):
-        taken = PillarInput(spec=with_values(taken.spec, mounting=spec.input.spec.mounting))
-    return Subject(
-        task=replace(
-            spec,
-            input=taken,
-            input_name=model.graph.inputs[0],
-            parameters=model.told.parameters,
-        ),
-        variant=variant or "",
-        graph=model.graph,
-        model=model.sha256[:32],
-        result_bytes=0,
-    )
 
 
 def _core(

@@ -16,6 +16,7 @@ from pipeline.draws import PPM
 from pipeline.errors import InputError, Problem, ScenarioError
 from pipeline.link.pricing import LinkQuote
 from pipeline.plan.routes import BUS, Sites
+from pipeline.planner.limits import memory_bytes
 from pipeline.planner.pricing import HOP_TABLE, PlacedDevice, World
 from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.spec import DeviceSpec
@@ -98,6 +99,7 @@ def equip(
                     precision=_precision(wanted, device),
                     slots=wanted.slots,
                     ops=None if wanted.ops is None else frozenset(wanted.ops),
+                    memory_bytes=wanted.memory or memory_bytes(device),
                 )
             )
         except (AcceleratorError, InputError) as err:

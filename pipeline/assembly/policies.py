@@ -117,9 +117,10 @@ def police(
         )
         for way, hedge in task.ways:
             draft = next(d for d in task.planned.drafts if d.route.id == way.route.id)
-            made = segments_of(task.planned.subject, draft, directory)
+            own = task.planned.subject_of(draft)
+            made = segments_of(own, draft, directory)
             if hedge is not None:
-                subject = variants.get(name, task.planned.subject)
+                subject = variants.get(name, own)
                 made += segments_of(subject, hedge.draft, directory)
             segments.update({segment.name: segment for segment in made})
     covered = frozenset(
@@ -187,7 +188,7 @@ def _draft(planned: Planned, policy: Policy, variant: Subject | None) -> _Drafte
         hedge = None
         if policy.hedge.start != "never" and draft.cut:
             if variant is None:
-                hedge = tail_hedge(planned.subject, planned.world, draft)
+                hedge = tail_hedge(planned.subject_of(draft), planned.world, draft)
             else:
                 hedge = variant_hedge(variant, planned.world)
         way = Way(route=draft.route, places=places, from_bits_per_s=from_bits_per_s)

@@ -15,7 +15,8 @@ from pipeline.cli.agreeing import agree
 from pipeline.cli.caching import cache_document, print_cache
 from pipeline.cli.calibrating import calibrate
 from pipeline.cli.explaining import print_explanation
-from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
+from pipeline.cli.planning import print_plan
+from pipeline.cli.printing import print_json, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
 from pipeline.cli.recording import rec
 from pipeline.cli.scoring import score
@@ -168,6 +169,9 @@ def plan(
     percentile: Annotated[
         float, typer.Option("--percentile", help="Percentile that latencies are predicted at.")
     ] = 99.0,
+    pareto: Annotated[
+        bool, typer.Option("--pareto", help="Show only candidates that no other one beats.")
+    ] = False,
     allow_outside: options.Outside = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -193,7 +197,7 @@ def plan(
     if common.json:
         print_json(document)
     else:
-        print_plan(common, document)
+        print_plan(common, document, pareto=pareto)
 
 
 @app.command()

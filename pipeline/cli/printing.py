@@ -6,20 +6,15 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.cli.layering import on, print_layers
 from pipeline.cli.tables import console, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pipeline.api import RerunResult, Result
     from pipeline.cli.options import Common
-    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
 
 __all__ = [
     "console",
     "print_json",
-    "print_plan",
     "print_rerun",
     "print_result",
     "print_table",
@@ -86,69 +81,6 @@ def print_result(common: Common, result: Result) -> None:
     tail = " (partial)" if document["partial"] else ""
     count = f"{gates} gate{'s' if gates != 1 else ''}" if gates else "no gates"
     print(f"{word}  {count}{tail}   {result.directory}")
-
-
-def print_plan(common: Common, document: PlanDocument) -> None:
-    """Every candidate of every task on one table, and why the chosen one won."""
-    spans = _passed_spans(document)
-    for task in document["tasks"]:
-        print(f"{task['name']}  (ms at p{document['percentile']:g}, idle; spans are medians)")
-        rows = [_candidate_row(task, index, spans) for index in range(len(task["candidates"]))]
-        header = ("", "route", "on", "codec", "latency", "bias", *spans)
-        print_table(common, (*header, "up B", "down B", "agree", ""), rows, left=4)
-        chosen = task["candidates"][task["run"]]
-        if chosen["cut"] and chosen["route"] == "split":
-            print(
-                f"  cut at {', '.join(chosen['cut'])}"
-                + (f"  ({chosen['pin']})" if chosen["pin"] else "")
-            )
-        print(f"  {task['explanation']}")
-        print_layers(common, task)
-        if common.verbose:
-            for candidate in task["candidates"]:
-                print(f"    {_title(candidate)}: {candidate['why']}")
-        print()
-
-
-def _passed_spans(document: PlanDocument) -> list[str]:
-    order = list(document["tasks"][0]["candidates"][0]["spans"])
-    passed = {
-        span
-        for task in document["tasks"]
-        for candidate in task["candidates"]
-        for span, value in candidate["spans"].items()
-        if value is not None
-    }
-    return [span for span in order if span in passed]
-
-
-def _title(candidate: CandidateDocument) -> str:
-    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
-    return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
-
-
-def _candidate_row(task: TaskDocument, index: int, spans: Sequence[str]) -> tuple[str, ...]:
-    candidate = task["candidates"][index]
-    mark = "▶" if index == task["chosen"] else ("▷" if index == task["run"] else "")
-    low, high = candidate["interval_ms"]
-    values = (candidate["spans"][span] for span in spans)
-    agreement = candidate["agreement"]
-    state = "" if candidate["allowed"] else "not allowed"
-    if not candidate["feasible"]:
-        state = "infeasible"
-    return (
-        mark,
-        candidate["route"],
-        on(candidate),
-        "+".join(dict.fromkeys(candidate["codecs"].values())),
-        f"{candidate['latency_ms']:.1f}",
-        f"{low:.1f}–{high:.1f}",
-        *("" if value is None else f"{value:.2f}" for value in values),
-        f"{candidate['bytes_up']:,}".replace(",", " "),
-        f"{candidate['bytes_down']:,}".replace(",", " "),
-        "" if agreement is None else f"{agreement:.3f}",
-        state,
-    )
 
 
 def print_rerun(result: RerunResult) -> None:

@@ -11,7 +11,7 @@ from pipeline.plan.steps import Host, Move, Run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.plan.plan import Candidate, Plan, TaskPlan
+    from pipeline.plan.plan import Candidate, Plan, TaskPlan, Verified
     from pipeline.plan.routes import RouteStep
 
 SCHEMA = "splitway.plan/1"
@@ -33,6 +33,44 @@ class StepDocument(TypedDict):
     channel: NotRequired[str]
     codec: NotRequired[str]
     bytes: NotRequired[int]
+
+
+class FallbackDocument(TypedDict):
+    """Operators that devices hand to their hosts, the copies that takes, and the time of both."""
+
+    operators: int
+    copies: int
+    latency_ms: float
+
+
+class BrokenDocument(TypedDict):
+    """A constraint that a candidate does not satisfy; `needed` is in the constraint's own unit."""
+
+    constraint: str
+    subject: str | None
+    needed: int
+    text: str
+
+
+class RelaxationDocument(TypedDict):
+    """The least change of a constraint that makes a candidate feasible; an index into them."""
+
+    constraint: str
+    subject: str | None
+    now: int
+    needed: int
+    candidate: int
+    text: str
+
+
+class VerifiedDocument(TypedDict):
+    """Frames of a virtual run of the task alone, those in time, and the bound of their share."""
+
+    frames: int
+    hits: int
+    rate: float
+    rate_least: float
+    hits_at_high_bias: int
 
 
 class CandidateDocument(TypedDict):
@@ -59,6 +97,17 @@ class CandidateDocument(TypedDict):
     feasible: bool
     robust: bool
     why: str
+    hedged_ms: float | None
+    edge_ms: float
+    cloud_ms: float
+    load_ms: float | None
+    memory_bytes: dict[str, int]
+    fallbacks: FallbackDocument
+    sizes: str
+    broken: list[BrokenDocument]
+    pareto: bool
+    gap: float
+    verified: VerifiedDocument | None
 
 
 class LayerDocument(TypedDict):
@@ -84,6 +133,7 @@ class TaskDocument(TypedDict):
     explanation: str
     candidates: list[CandidateDocument]
     layers: list[LayerDocument]
+    relaxations: list[RelaxationDocument]
 
 
 class PlanDocument(TypedDict):
@@ -142,6 +192,17 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
             }
             for layer in task.layers
         ],
+        "relaxations": [
+            {
+                "constraint": relaxed.constraint,
+                "subject": relaxed.subject or None,
+                "now": relaxed.now,
+                "needed": relaxed.needed,
+                "candidate": relaxed.candidate,
+                "text": relaxed.text,
+            }
+            for relaxed in task.relaxations
+        ],
     }
 
 
@@ -171,6 +232,41 @@ def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> Candid
         "feasible": candidate.feasible,
         "robust": candidate.robust,
         "why": candidate.why,
+        "hedged_ms": None if candidate.hedged_ns is None else candidate.hedged_ns / _NS_PER_MS,
+        "edge_ms": candidate.edge_ns / _NS_PER_MS,
+        "cloud_ms": candidate.cloud_ns / _NS_PER_MS,
+        "load_ms": None if candidate.load_ns is None else candidate.load_ns / _NS_PER_MS,
+        "memory_bytes": dict(candidate.memory),
+        "fallbacks": {
+            "operators": candidate.fallbacks,
+            "copies": 2 * candidate.fallbacks,
+            "latency_ms": candidate.fallback_ns / _NS_PER_MS,
+        },
+        "sizes": candidate.sizes,
+        "broken": [
+            {
+                "constraint": broken.constraint,
+                "subject": broken.subject or None,
+                "needed": broken.needed,
+                "text": broken.text,
+            }
+            for broken in candidate.broken
+        ],
+        "pareto": candidate.best,
+        "gap": candidate.gap,
+        "verified": _verified(candidate.verified),
+    }
+
+
+def _verified(found: Verified | None) -> VerifiedDocument | None:
+    if found is None:
+        return None
+    return {
+        "frames": found.frames,
+        "hits": found.hits,
+        "rate": found.hits / found.frames,
+        "rate_least": found.least,
+        "hits_at_high_bias": found.hits_high,
     }
 
 

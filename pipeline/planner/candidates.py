@@ -24,6 +24,7 @@ from pipeline.planner.tiering import tier_problem
 from pipeline.planner.tiers import best_placement
 from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.spec import PillarInput, TensorInput
+from pipeline.runtime.stages import FRAME_CODECS
 from pipeline.values import Value, to_plain
 
 if TYPE_CHECKING:
@@ -33,7 +34,11 @@ if TYPE_CHECKING:
     from pipeline.planner.pricing import PlacedDevice
     from pipeline.runtime.spec import TaskSpec
 
-JPEG_QUALITIES = (60, 80, 90)
+QUALITIES = (60, 80, 90)
+DIVISORS = (1, 2)
+"""What the sides of a picture that crosses whole are divided by."""
+ENCODED = "jpeg:80"
+"""What `encoded` means where one codec has to be named."""
 TENSOR_CODECS = ("float32", "float16", "int8")
 SPARSE_CODECS = ("sparse", "sparse:int8")
 """Offered besides where the input is a LiDAR's: tensors of its networks are mostly zero."""
@@ -180,8 +185,14 @@ def _whole_codecs(subject: Subject) -> list[tuple[str, str | None]]:
         return [("float32", "raw")] if floats else []
     if isinstance(subject.task.input, PillarInput):
         return [("sparse", "raw"), ("float32", None)]
-    pins: dict[int, str] = {JPEG_QUALITIES[1]: "encoded"}
-    return [("raw", "raw"), *((f"jpeg:{q}", pins.get(q)) for q in JPEG_QUALITIES)]
+    smaller = [f"/{divisor}" if divisor > 1 else "" for divisor in DIVISORS]
+    coded = [
+        f"{kind}:{quality}{tail}"
+        for kind in ("jpeg", "webp")
+        for tail in smaller
+        for quality in QUALITIES
+    ]
+    return [("raw", "raw"), *((name, "encoded" if name == ENCODED else None) for name in coded)]
 
 
 def best_head(subject: Subject, world: World, coded: str) -> frozenset[int] | None:
@@ -356,7 +367,7 @@ def _crossing(
     total = 0
     for name, coded in zip(cut, codecs, strict=True):
         tensor = graph.tensors[name]
-        whole_frame = coded == "raw" or coded.startswith("jpeg")
+        whole_frame = coded.partition(":")[0] in FRAME_CODECS
         shape = (*subject.task.input.shape[2:], _CHANNELS) if whole_frame else tensor.shape
         dtype = "uint8" if whole_frame else tensor.dtype
         total += most_bytes(coded, shape, dtype)

@@ -61,14 +61,18 @@ def tail_hedge(subject: Subject, world: World, covered: Draft) -> HedgeDraft | N
         return None
     whole = drafts(subject, world)[0]
     if not covered.head:
-        return HedgeDraft(route=whole.route, shared=0, draft=whole)
+        marked = tuple(
+            replace(step, variant=covered.route.steps[0].variant) for step in whole.route.steps
+        )
+        return HedgeDraft(route=replace(whole.route, steps=marked), shared=0, draft=whole)
     shared = next(
         i for i, s in enumerate(covered.route.steps) if isinstance(s.step, Host) and i > 0
     )  # up to `pack`
     edge_tail, draft = _on_edge(subject, world, covered)
+    named_after = covered.route.steps[0].variant  # of a further variant of the ladder
     behind = whole.route.steps[-2:]  # post in the car, deliver at the consumer
     own = [
-        replace(step, after=(shared + index - 1,))
+        replace(step, after=(shared + index - 1,), variant=named_after)
         for index, step in enumerate((edge_tail, *behind))
     ]
     route = Route(

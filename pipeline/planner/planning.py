@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pipeline.errors import PlanError
 from pipeline.graph import segment_work
-from pipeline.plan.plan import Candidate, TaskPlan
-from pipeline.plan.routes import route_name
-from pipeline.plan.steps import Host, Run
+from pipeline.plan.plan import TaskPlan
 from pipeline.planner.candidates import drafts, with_bytes
 from pipeline.planner.explaining import explain, why
 from pipeline.planner.layers import layers_of
+from pipeline.planner.limits import staying
 from pipeline.planner.measuring import Measure
-from pipeline.planner.percentiles import latency_at
-from pipeline.planner.pricing import link_spread_ns, route_label
+from pipeline.planner.relaxing import relaxations
 from pipeline.planner.segments import segments_of
+from pipeline.planner.valuing import mark_best, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -28,12 +27,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from accelerators.work import SegmentWork
-    from pipeline.plan.routes import RouteStep
+    from pipeline.plan.plan import Candidate
     from pipeline.planner.candidates import Draft, Subject
-    from pipeline.planner.measuring import Measured
     from pipeline.planner.pricing import World
     from pipeline.runtime.results import ResultCache
     from pipeline.runtime.spec import SegmentSpec
+    from pipeline.tasks.outputs.protocol import Result
 
     Array = NDArray[np.generic[object]]
 
@@ -52,6 +51,9 @@ class Wishes:
         period_ns: Time between two frames that the task takes.
         frame_bytes: Size of a picture, for its hop to the vehicle.
         percentile: Percentile that latencies are predicted at.
+        min_agreement: Least agreement with the uncut, uncoded network; None for any.
+        pixels_stay: Whether the picture, and what still shows it, stays in the car.
+        memory: Bytes of each device's memory, by name, as far as they are known.
     """
 
     allowed: tuple[str, ...]
@@ -59,6 +61,9 @@ class Wishes:
     period_ns: int
     frame_bytes: int
     percentile: float
+    min_agreement: float | None = None
+    pixels_stay: bool = False
+    memory: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +73,7 @@ class Planned:
     Attributes:
         plan: The plan.
         segments: Segments of the route that runs.
-        subject: The task as it was planned, results measured.
+        ladder: The task's variants as they were planned, the first one first, results measured.
         drafts: What each candidate was made from, in their order.
         world: What it was priced against.
         deadline_ns: The task's shortest deadline.
@@ -77,11 +82,20 @@ class Planned:
 
     plan: TaskPlan
     segments: tuple[SegmentSpec, ...]
-    subject: Subject
+    ladder: tuple[Subject, ...]
     drafts: tuple[Draft, ...]
     world: World
     deadline_ns: int
     source_ns: int
+
+    @property
+    def subject(self) -> Subject:
+        """The first variant, which is the reference."""
+        return self.ladder[0]
+
+    def subject_of(self, draft: Draft) -> Subject:
+        """The variant that a draft is of."""
+        return next(s for s in self.ladder if s.variant == draft.route.variant)
 
     def works(self, segment: str) -> SegmentWork:
         """Work of a segment of a candidate, by its name.
@@ -92,12 +106,13 @@ class Planned:
         for draft in self.drafts:
             for part in draft.parts:
                 if part.segment == segment:
-                    return segment_work(self.subject.graph, part.operators, segment)
+                    graph = self.subject_of(draft).graph
+                    return segment_work(graph, part.operators, segment)
         raise KeyError(segment)
 
 
 def plan_task(
-    subject: Subject,
+    ladder: Sequence[Subject],
     world: World,
     wishes: Wishes,
     *,
@@ -110,7 +125,8 @@ def plan_task(
     """Price every candidate of a task and choose one.
 
     Args:
-        subject: The task; its `result_bytes` is measured here.
+        ladder: The task's variants that compete, each with its `result_bytes` still to be measured;
+            the first one's uncut, uncoded network is what results are compared with.
         world: What to price against.
         wishes: What the scenario asks.
         pictures: Data of a few frames: pixels or points, as `runtime.samples` has them.
@@ -120,47 +136,60 @@ def plan_task(
         now_ns: A monotonic clock for the backend.
 
     Raises:
-        PlanError: No candidate is allowed.
+        PlanError: No candidate is allowed, or privacy leaves none of those.
         PipelineError: A candidate's calibration failed.
     """
     pins = tuple(r.partition("@")[2] for r in wishes.allowed if r.startswith("split@"))
-    measure = Measure(subject, pictures, cache=cache, directory=directory, now_ns=now_ns)
-    try:
-        whole = drafts(subject, world)[0]
-        reference, sizes = measure.reference(whole)
-        subject = replace(subject, pins=pins, result_bytes=sizes)
-        found: dict[str, tuple[Draft, Candidate]] = {}
-        for draft in drafts(subject, world):
-            if draft.route.id in found and draft.pin is None:
-                continue
-            measured = measure.of(draft, reference)
-            sized = with_bytes(draft, world, measured.up_bytes, measured.down_bytes)
-            candidate = _candidate(sized, world, wishes, quantiles, measured)
-            found[draft.route.id] = (draft, candidate)
-    finally:
-        measure.close()
+    found: dict[str, tuple[Draft, Candidate]] = {}
+    reference: list[Result] | None = None
+    measured_ladder = []
+    for number, plain in enumerate(ladder):
+        measure = Measure(plain, pictures, cache=cache, directory=directory, now_ns=now_ns)
+        try:
+            own, size = measure.reference(drafts(plain, world)[0])
+            reference = own if reference is None else reference
+            subject = replace(
+                plain,
+                pins=pins if not number else (),
+                result_bytes=size,
+                stay=staying(plain.graph) if wishes.pixels_stay else frozenset(),
+            )
+            measured_ladder.append(subject)
+            for draft in drafts(subject, world):
+                if draft.route.id in found and draft.pin is None:
+                    continue
+                measured = measure.of(draft, reference)
+                sized = with_bytes(draft, world, measured.up_bytes, measured.down_bytes)
+                named = sized if not number else _named(sized, subject.variant)
+                candidate = value(subject, named, world, wishes, quantiles, measured)
+                found[draft.route.id] = (named, candidate)
+        finally:
+            measure.close()
     candidates = [candidate for _, candidate in found.values()]
-    chosen, run = _choose(candidates, subject.task.name, wishes)
+    chosen, run = _choose(candidates, ladder[0].task.name, wishes)
     reference_index = run if chosen is None else chosen
     candidates = [
-        msgspec.structs.replace(c, why=why(c, candidates[reference_index], wishes.deadline_ns))
-        for c in candidates
+        msgspec.structs.replace(
+            c, best=best, why=why(c, candidates[reference_index], wishes.deadline_ns)
+        )
+        for c, best in zip(candidates, mark_best(candidates), strict=True)
     ]
+    made = tuple(draft for draft, _ in found.values())
+    first = {subject.variant: subject for subject in measured_ladder}[made[run].route.variant]
+    relaxed = () if chosen is not None else relaxations(candidates, world.link_late, wishes)
     plan = TaskPlan(
-        task=subject.task.name,
+        task=ladder[0].task.name,
         candidates=tuple(candidates),
         chosen=chosen,
         run=run,
         explanation=explain(candidates, chosen, run, world.link_late, wishes),
-        layers=layers_of(subject.graph, list(found.values())[run][0], world),
-    )
-    made = tuple(
-        msgspec.structs.replace(draft, route=candidate.route) for draft, candidate in found.values()
+        layers=layers_of(first.graph, made[run], world),
+        relaxations=relaxed,
     )
     return Planned(
         plan=plan,
-        segments=tuple(segments_of(subject, made[run], directory)),
-        subject=subject,
+        segments=tuple(segments_of(first, made[run], directory)),
+        ladder=tuple(measured_ladder),
         drafts=made,
         world=world,
         deadline_ns=wishes.deadline_ns,
@@ -168,74 +197,10 @@ def plan_task(
     )
 
 
-def _candidate(
-    draft: Draft,
-    world: World,
-    wishes: Wishes,
-    quantiles: Mapping[str, tuple[int, ...]],
-    measured: Measured,
-) -> Candidate:
-    route, host = draft.route, world.vehicle_host
-    source_ns = host.hop_ns(message_bytes=wishes.frame_bytes)
-    deliver_ns = host.hop_ns(message_bytes=measured.down_bytes)
-    extra_ns = source_ns + deliver_ns + link_spread_ns(world, route.steps)
-
-    def at(bias: int | None) -> int:
-        return latency_at(
-            route.steps, quantiles, percentile=wishes.percentile, extra_ns=extra_ns, bias=bias
-        )
-
-    spans = {"source": source_ns}
-    for step in route.steps:
-        span, hop_ns = step.span, host.hop_ns(message_bytes=step.bytes)
-        spans[span] = spans.get(span, 0) + step.latency_ns
-        if span in ("uplink", "downlink"):  # the hop into the relay ends with the wait there
-            spans[f"{span}_wait"] = hop_ns
-            spans[span] -= hop_ns
-    spans["deliver"] = spans.get("deliver", 0) + deliver_ns
-    latency_ns, interval_ns = at(None), (at(0), at(1))
-    name = route_name(tuple(step.step for step in route.steps), world.sites)
-    busiest = max(_busy(route.steps, world), default=("", 0), key=lambda pair: pair[1])
-    keeps_pace = busiest[1] <= wishes.period_ns
-    energies = [step.energy_pj for step in route.steps if isinstance(step.step, Run)]
-    return Candidate(
-        name=name,
-        pin=draft.pin,
-        route=route,
-        cut=draft.cut,
-        codecs=draft.codecs,
-        latency_ns=latency_ns,
-        interval_ns=interval_ns,
-        spans=spans,
-        bytes_up=measured.up_bytes,
-        bytes_down=measured.down_bytes,
-        energy_pj=None if None in energies else sum(e for e in energies if e is not None),
-        agreement=measured.agreement,
-        label=route_label(route.steps),
-        feasible=keeps_pace and latency_ns <= wishes.deadline_ns,
-        robust=keeps_pace and interval_ns[1] <= wishes.deadline_ns,
-        allowed=_allowed(name, draft.pin, wishes.allowed),
-        why="" if keeps_pace else f"{busiest[0]} is busy longer than a frame's period",
-    )
-
-
-def _busy(steps: Sequence[RouteStep], world: World) -> list[tuple[str, int]]:
-    """How long a frame keeps each device and each direction of the link busy, in ns."""
-    busy: dict[str, int] = {}
-    for step in steps:
-        if step.span in ("edge", "cloud") and not isinstance(step.step, Host):
-            name = world.sites.device_of(step.step)
-            slots = world.placed[name].slots if isinstance(step.step, Run) else 1
-            busy[name] = busy.get(name, 0) + step.latency_ns // slots
-        elif step.span == "uplink":
-            busy["the uplink"] = world.link.serial_ns(step.bytes, "up")
-        elif step.span == "downlink":
-            busy["the downlink"] = world.link.serial_ns(step.bytes, "down")
-    return list(busy.items())
-
-
-def _allowed(name: str, pin: str | None, allowed: Sequence[str]) -> bool:
-    return "auto" in allowed or name in allowed or (pin is not None and pin in allowed)
+def _named(draft: Draft, variant: str) -> Draft:
+    """A draft of a further variant, whose steps say so."""
+    steps = tuple(msgspec.structs.replace(step, variant=variant) for step in draft.route.steps)
+    return msgspec.structs.replace(draft, route=msgspec.structs.replace(draft.route, steps=steps))
 
 
 def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple[int | None, int]:
@@ -246,6 +211,14 @@ def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple
             f"tasks.{task}.route: no candidate is {' or '.join(wishes.allowed)}; there are "
             f"{', '.join(sorted({c.name for c in candidates}))}"
         )
+    shown = [i for i in allowed if any(b.constraint == "pixels" for b in candidates[i].broken)]
+    if len(shown) == len(allowed):
+        raise PlanError(
+            f"tasks.{task}.route: `raw_pixels_stay` leaves nothing of "
+            f"{' or '.join(wishes.allowed)}: {candidates[shown[0]].broken[-1].text}; "
+            "allow `edge`, or a later cut"
+        )
+    allowed = [i for i in allowed if i not in shown]
     fastest = min(allowed, key=lambda i: candidates[i].latency_ns)
     feasible = [i for i in allowed if candidates[i].feasible]
     if not feasible:

@@ -34,6 +34,7 @@ class PlacedDevice:
         precision: Precision that segments are priced at.
         slots: Jobs that it runs at once.
         ops: Operator types that it is given; None for all.
+        memory_bytes: Memory that it has; None where nobody knows.
     """
 
     name: str
@@ -41,6 +42,7 @@ class PlacedDevice:
     precision: Precision
     slots: int
     ops: frozenset[str] | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _NS_PER_S = 1_000_000_000
 _PER_OCTAVE = 4  # rates that are looked at between one and its double
+_AT_ANY_RATE = ("agreement", "memory", "pixels")
 _ABOVE = 2  # octaves above the nominal rate
 
 
@@ -69,10 +70,16 @@ def _best(
         then_ns = bits * _NS_PER_S // nominal_bits_per_s
         return candidate.latency_ns - then_ns + bits * _NS_PER_S // at_bits_per_s
 
-    allowed = [i for i, candidate in enumerate(candidates) if candidate.allowed]
+    able = [i for i, candidate in enumerate(candidates) if candidate.allowed]
+    allowed = [i for i in able if not _never(candidates[i])] or able
     in_time = [i for i in allowed if latency_ns(candidates[i]) <= deadline_ns]
     if not in_time:
         return min(allowed, key=lambda i: (latency_ns(candidates[i]), i))
     best = max(candidates[i].agreement or 0.0 for i in in_time)
     good = [i for i in in_time if (candidates[i].agreement or 0.0) >= best - AGREEMENT_SLACK]
     return min(good, key=lambda i: (latency_ns(candidates[i]), i))
+
+
+def _never(candidate: Candidate) -> bool:
+    """Whether it is ruled out at any rate."""
+    return any(broken.constraint in _AT_ANY_RATE for broken in candidate.broken)

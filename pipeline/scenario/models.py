@@ -178,7 +178,7 @@ class Wire(ScenarioModel):
     codec: Literal[
         "auto", "float32", "float16", "int8", "sparse", "sparse:float16", "sparse:int8"
     ] = "auto"
-    lossless: Literal["auto", "none", "zstd"] = "none"
+    lossless: Literal["auto", "none", "zstd"] = "auto"
 
 
 class Task(ScenarioModel):

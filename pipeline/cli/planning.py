@@ -1,0 +1,156 @@
+"""A plan for people: every candidate on one table, and why the chosen one won."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.cli.layering import on, print_layers
+from pipeline.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.cli.options import Common
+    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
+
+
+def print_plan(common: Common, document: PlanDocument, *, pareto: bool = False) -> None:
+    """Every candidate of every task on one table, and why the chosen one won.
+
+    Args:
+        common: How to print.
+        document: The plan.
+        pareto: Whether only candidates are shown that no other one beats, and the one that runs.
+    """
+    spans = _passed_spans(document)
+    for task in document["tasks"]:
+        print(f"{task['name']}  (ms at p{document['percentile']:g}, idle; spans are medians)")
+        shown = [
+            index
+            for index, candidate in enumerate(task["candidates"])
+            if candidate["pareto"] or index == task["run"] or not pareto
+        ]
+        candidates = [task["candidates"][index] for index in shown]
+        extra = _Columns(candidates)
+        rows = [(*_candidate_row(task, index, spans, extra),) for index in shown]
+        header = ("", "route", *extra.variant_name, "on", "codec", "latency", "bias")
+        tail = ("up B", "down B", *extra.names, "agree", "")
+        print_table(common, (*header, *spans, *tail), rows, left=4 + len(extra.variant_name))
+        left_out = len(task["candidates"]) - len(shown)
+        if left_out:
+            print(f"  {left_out} candidates are left out, each beaten by one that is shown")
+        _print_reasons(common, task)
+        print()
+
+
+class _Columns:
+    """Columns that are shown where some candidate has something to say there."""
+
+    def __init__(self, candidates: Sequence[CandidateDocument]) -> None:
+        self.variants = len({c["variant"] for c in candidates}) > 1
+        self.hedged = any(c["hedged_ms"] is not None for c in candidates)
+        self.energy = any(c["energy_mj"] is not None for c in candidates)
+        self.verified = any(c["verified"] is not None for c in candidates)
+
+    @property
+    def variant_name(self) -> tuple[str, ...]:
+        """Header of the variants' column, where there is one."""
+        return ("variant",) if self.variants else ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Headers."""
+        return (
+            *(("hedged",) if self.hedged else ()),
+            *(("mJ",) if self.energy else ()),
+            *(("in time",) if self.verified else ()),
+        )
+
+    def of(self, candidate: CandidateDocument) -> tuple[str, ...]:
+        """Figures of a candidate."""
+        hedged, energy, verified = (
+            candidate["hedged_ms"],
+            candidate["energy_mj"],
+            candidate["verified"],
+        )
+        found: list[str] = []
+        if self.hedged:
+            found.append("" if hedged is None else f"{hedged:.1f}")
+        if self.energy:
+            found.append("" if energy is None else f"{energy:.1f}")
+        if self.verified:
+            found.append(
+                ""
+                if verified is None
+                else f"{100 * verified['rate']:.1f} % ≥ {100 * verified['rate_least']:.1f}"
+            )
+        return tuple(found)
+
+
+def _print_reasons(common: Common, task: TaskDocument) -> None:
+    chosen = task["candidates"][task["run"]]
+    if chosen["cut"] and chosen["route"] == "split":
+        pin = f"  ({chosen['pin']})" if chosen["pin"] else ""
+        print(f"  cut at {', '.join(chosen['cut'])}{pin}")
+    print(f"  {task['explanation']}")
+    for number, relaxed in enumerate(task["relaxations"]):
+        print(f"  {'relax' if not number else 'or   '} {relaxed['text']}")
+    fallen = chosen["fallbacks"]
+    if fallen["operators"]:
+        print(
+            f"  {fallen['operators']} operators fall back to a device's host:"
+            f" {fallen['copies']} copies, {fallen['latency_ms']:.2f} ms"
+        )
+    if chosen["gap"] > 0:
+        print(f"  who runs what may be up to {100 * chosen['gap']:.2g} % above the best")
+    if chosen["load_ms"] is not None and common.verbose:
+        print(f"  weights are on their devices {chosen['load_ms']:.1f} ms after they are sent")
+    print_layers(common, task)
+    if common.verbose:
+        for candidate in task["candidates"]:
+            print(f"    {_title(candidate)}: {candidate['why']}")
+
+
+def _passed_spans(document: PlanDocument) -> list[str]:
+    order = list(document["tasks"][0]["candidates"][0]["spans"])
+    passed = {
+        span
+        for task in document["tasks"]
+        for candidate in task["candidates"]
+        for span, value in candidate["spans"].items()
+        if value is not None
+    }
+    return [span for span in order if span in passed]
+
+
+def _title(candidate: CandidateDocument) -> str:
+    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
+    return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
+
+
+def _candidate_row(
+    task: TaskDocument, index: int, spans: Sequence[str], extra: _Columns
+) -> tuple[str, ...]:
+    candidate = task["candidates"][index]
+    mark = "▶" if index == task["chosen"] else ("▷" if index == task["run"] else "")
+    low, high = candidate["interval_ms"]
+    values = (candidate["spans"][span] for span in spans)
+    agreement = candidate["agreement"]
+    state = "" if candidate["allowed"] else "not allowed"
+    if not candidate["feasible"]:
+        state = "infeasible"
+    return (
+        mark,
+        candidate["route"],
+        *((candidate["variant"],) if extra.variants else ()),
+        on(candidate),
+        "+".join(dict.fromkeys(candidate["codecs"].values())),
+        f"{candidate['latency_ms']:.1f}",
+        f"{low:.1f}–{high:.1f}",
+        *("" if value is None else f"{value:.2f}" for value in values),
+        f"{candidate['bytes_up']:,}".replace(",", " "),
+        f"{candidate['bytes_down']:,}".replace(",", " "),
+        *extra.of(candidate),
+        "" if agreement is None else f"{agreement:.3f}",
+        state,
+    )
