@@ -49,6 +49,7 @@ from pipeline.planner.candidates import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.explaining import title
 from pipeline.planner.planning import Planned, Wishes, plan_task
 from pipeline.planner.pricing import HOP_TABLE
+from pipeline.planner.verifying import Verifier
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import ResultCache, default_cache
 from pipeline.runtime.spec import (
@@ -215,8 +216,6 @@ def assemble(
     except AcceleratorError as err:
         raise ScenarioError([loaded.problem(("sites", VEHICLE, "host"), str(err))]) from err
     core = _core(loaded, built, policed, equipment)
-    host = equipment.world.vehicle_host
-    fixed_ns = host.hop_ns(message_bytes=0)
     spec = RunSpec(
         run=secrets.token_hex(4),
         core=core,
@@ -236,11 +235,7 @@ def assemble(
         devices=equipment.devices,
         links={equipment.link.name: equipment.link},
         quantiles=equipment.quantiles,
-        hops=Hops(
-            fixed_ns=fixed_ns,
-            ns_per_mib=host.hop_ns(message_bytes=_MIB) - fixed_ns,
-            jitter=HOP_TABLE,
-        ),
+        hops=_hops(equipment),
         seed=scenario.run.seed if seed is None else seed,
         drive=drive.spec,
         timetable=drive.timetable,
@@ -374,6 +369,20 @@ def _plan(
             cache=ResultCache(cache_root / "results", optional=True),
             directory=cache_root / "models",
             now_ns=now_ns,
+            verifier=Verifier(
+                sites=equipment.world.sites,
+                slots=equipment.slots,
+                link=equipment.link,
+                quantiles=equipment.quantiles,
+                hops=_hops(equipment),
+                seed=scenario.run.seed,
+                frame_bytes=facts.frame_bytes,
+                period_ns=wishes.period_ns,
+                deadline_ns=wishes.deadline_ns,
+                in_flight=scenario.policy.in_flight,
+                percentile=percentile,
+                cache=ResultCache(cache_root / "results", optional=True),
+            ),
         )
     except (PlanError, CutError, OutputContractError) as err:
         key = "output" if isinstance(err, OutputContractError) else "route"
@@ -382,6 +391,17 @@ def _plan(
         raise ScenarioError([loaded.problem(("tasks", name), str(err))]) from err
     except OSError as err:
         raise PipelineError(f"the cache {cache_root} cannot be written: {err.strerror}") from err
+
+
+def _hops(equipment: Equipment) -> Hops:
+    """What a message between two processes costs, by the vehicle's host."""
+    host = equipment.world.vehicle_host
+    fixed_ns = host.hop_ns(message_bytes=0)
+    return Hops(
+        fixed_ns=fixed_ns,
+        ns_per_mib=host.hop_ns(message_bytes=_MIB) - fixed_ns,
+        jitter=HOP_TABLE,
+    )
 
 
 def _codecs(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:

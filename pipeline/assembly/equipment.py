@@ -145,17 +145,22 @@ def equip(
     )
     quote = LinkQuote(link)
     everything = [*placed[VEHICLE], *placed[CLOUD]]
+    used = [hosts[VEHICLE], hosts[CLOUD], *(p.device for p in everything)]
+    quantiles = {
+        **{device.name: device.jitter_ppm for device in used},
+        HOP_TABLE: hosts[VEHICLE].jitter_ppm,
+    }
     world = World(
         sites=sites,
         edge=placed[VEHICLE][0],
         cloud=placed[CLOUD][0],
         beside=(*placed[VEHICLE][1:], *placed[CLOUD][1:]),
+        quantiles=quantiles,
         vehicle_host=hosts[VEHICLE],
         cloud_host=hosts[CLOUD],
         link=quote,
         link_late=quote,
     )
-    used = [hosts[VEHICLE], hosts[CLOUD], *(p.device for p in everything)]
     return Equipment(
         world=world,
         link=link,
@@ -165,10 +170,7 @@ def equip(
             **dict.fromkeys(buses, _BUS_SLOTS),
             **{p.name: p.slots for p in everything},
         },
-        quantiles={
-            **{device.name: device.jitter_ppm for device in used},
-            HOP_TABLE: hosts[VEHICLE].jitter_ppm,
-        },
+        quantiles=quantiles,
         hashes={f"device:{d.name}": _figures_hash(d) for d in used} | link_hashes(link),
     )
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pipeline.cli.options import Common
 
-_PIPE_WIDTH = 200  # a table in a pipe is not folded; whoever reads it chooses the width
+_PIPE_WIDTH = 280  # a table in a pipe is not folded; whoever reads it chooses the width
 
 
 def console(common: Common) -> Console:

@@ -71,6 +71,7 @@ class VerifiedDocument(TypedDict):
     rate: float
     rate_least: float
     hits_at_high_bias: int
+    latency_ms: float | None
 
 
 class CandidateDocument(TypedDict):
@@ -108,6 +109,7 @@ class CandidateDocument(TypedDict):
     pareto: bool
     gap: float
     verified: VerifiedDocument | None
+    median_ms: float
 
 
 class LayerDocument(TypedDict):
@@ -255,6 +257,7 @@ def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> Candid
         "pareto": candidate.best,
         "gap": candidate.gap,
         "verified": _verified(candidate.verified),
+        "median_ms": candidate.median_ns / _NS_PER_MS,
     }
 
 
@@ -267,6 +270,7 @@ def _verified(found: Verified | None) -> VerifiedDocument | None:
         "rate": found.hits / found.frames,
         "rate_least": found.least,
         "hits_at_high_bias": found.hits_high,
+        "latency_ms": None if found.latency_ns is None else found.latency_ns / _NS_PER_MS,
     }
 
 

@@ -60,12 +60,15 @@ class Verified(Value, frozen=True, kw_only=True):
         hits: Of these in time, at no bias.
         least: One-sided 95 % lower bound of the share in time, for independent frames.
         hits_high: In time at the 90 % quantile of the devices' bias.
+        latency_ns: Latency at the plan's percentile, at no bias, frames without an answer counted
+            as endless; None where it falls on one of those.
     """
 
     frames: int
     hits: int
     least: float
     hits_high: int
+    latency_ns: int | None
 
 
 class Candidate(Value, frozen=True, kw_only=True):
@@ -105,6 +108,7 @@ class Candidate(Value, frozen=True, kw_only=True):
             cloud and agreement, and better in one.
         gap: How far the choice of devices inside a site may lie above the best, as a share.
         verified: What came of it in virtual time; None where it was not run.
+        median_ns: Predicted latency of the median frame.
     """
 
     name: RouteName
@@ -136,6 +140,7 @@ class Candidate(Value, frozen=True, kw_only=True):
     best: bool = False
     gap: float = 0.0
     verified: Verified | None = None
+    median_ns: int = 0
 
     @property
     def devices(self) -> tuple[str, ...]:

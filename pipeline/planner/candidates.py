@@ -20,6 +20,7 @@ from pipeline.planner.fusing import fused_groups
 from pipeline.planner.parts import Part, chunks, named
 from pipeline.planner.pricing import World, bus_step, host_step, move_step, run_step
 from pipeline.planner.siting import allowed, moved_bytes, sited
+from pipeline.planner.spreads import LinkMoments, hull_heads, jittered
 from pipeline.planner.tiering import tier_problem
 from pipeline.planner.tiers import best_placement
 from pipeline.runtime.core.config import CONSUMER
@@ -132,6 +133,7 @@ def shapes(subject: Subject, world: World) -> list[Shape]:
     ]
     for coded in subject.codecs:
         heads = [best_head(subject, world, coded), *tier_heads(subject, world, coded)]
+        heads += calm_heads(subject, world, coded)
         found += [_split(graph, head, coded) for head in dict.fromkeys(heads) if head is not None]
     for node in subject.pins:
         head = head_from_node(graph, node)
@@ -264,6 +266,44 @@ def tiered_head(subject: Subject, world: World, coded: str) -> frozenset[int] | 
     head = frozenset(i for i, tier in enumerate(answer.tiers) if tier < near)
     heavy = {op.index for op in graph.operators if op.work.macs > 0}
     return head if heavy & head and heavy - head else None
+
+
+def calm_heads(subject: Subject, world: World, coded: str) -> list[frozenset[int]]:
+    """Heads at the corners of the hull of mean and variance; none where the link is steady."""
+    if not world.link.varies or coded.startswith("zstd"):  # its lossy part has the same hull
+        return []
+    graph = subject.graph
+    whole = segment_work(graph, range(len(graph.operators)), "whole")
+    ways = [
+        [
+            jittered(int(cost), world.quantiles.get(placed.device.name, ()))
+            for cost in placed.device.op_costs(whole, batch=1, precision=placed.precision)
+        ]
+        for placed in (world.edge, world.cloud)
+    ]
+    sizes = {
+        name: most_bytes(coded, graph.tensors[name].shape, graph.tensors[name].dtype)
+        for name in _ups_ns(subject, world, coded)
+    }
+    link = LinkMoments(world.link, max(sizes.values(), default=1))
+    coding = {
+        name: _up_ns(world, coded, graph.tensors[name].shape, graph.tensors[name].dtype)
+        - (-8 * size * 1_000_000_000 // -world.link.up_bits_per_s)
+        for name, size in sizes.items()
+    }
+    moments = {name: link.of(size) for name, size in sizes.items()}
+    near_ns, far_ns = _posts_ns(subject, world)
+    way_ns, way_deviation_ns = world.link.way_moments_ns()
+    once = far_ns - world.link.rtt_ns + way_ns, round((way_deviation_ns / 1_000) ** 2)
+    return hull_heads(
+        graph,
+        edge=ways[0],
+        cloud=ways[1],
+        up={n: (mean + coding[n], variance) for n, (mean, variance) in moments.items()},
+        post=(jittered(near_ns, world.quantiles.get(world.vehicle_host.name, ())), once),
+        together=fused_groups(graph),
+        heavy=[op.index for op in graph.operators if op.work.macs > 0],
+    )
 
 
 def _ups_ns(subject: Subject, world: World, coded: str) -> dict[str, int]:

@@ -11,13 +11,14 @@ from pipeline.errors import PlanError
 from pipeline.graph import segment_work
 from pipeline.plan.plan import TaskPlan
 from pipeline.planner.candidates import drafts, with_bytes
-from pipeline.planner.explaining import explain, why
+from pipeline.planner.explaining import explain, title, why
 from pipeline.planner.layers import layers_of
 from pipeline.planner.limits import staying
 from pipeline.planner.measuring import Measure
 from pipeline.planner.relaxing import relaxations
 from pipeline.planner.segments import segments_of
 from pipeline.planner.valuing import mark_best, value
+from pipeline.planner.verifying import CANDIDATES, held_against, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.plan.plan import Candidate
     from pipeline.planner.candidates import Draft, Subject
     from pipeline.planner.pricing import World
+    from pipeline.planner.verifying import Verifier
     from pipeline.runtime.results import ResultCache
     from pipeline.runtime.spec import SegmentSpec
     from pipeline.tasks.outputs.protocol import Result
@@ -121,6 +123,7 @@ def plan_task(
     cache: ResultCache,
     directory: Path,
     now_ns: Callable[[], int],
+    verifier: Verifier | None = None,
 ) -> Planned:
     """Price every candidate of a task and choose one.
 
@@ -134,6 +137,7 @@ def plan_task(
         cache: Where results of segments are kept.
         directory: Where cut models are written.
         now_ns: A monotonic clock for the backend.
+        verifier: Runs the candidates in front in virtual time; None to believe the prediction.
 
     Raises:
         PlanError: No candidate is allowed, or privacy leaves none of those.
@@ -166,7 +170,10 @@ def plan_task(
         finally:
             measure.close()
     candidates = [candidate for _, candidate in found.values()]
-    chosen, run = _choose(candidates, ladder[0].task.name, wishes)
+    name = ladder[0].task.name
+    if verifier is not None and verifier.varies:
+        candidates = _verified(candidates, name, wishes, verifier)
+    chosen, run = _choose(candidates, name, wishes)
     reference_index = run if chosen is None else chosen
     candidates = [
         msgspec.structs.replace(
@@ -182,7 +189,8 @@ def plan_task(
         candidates=tuple(candidates),
         chosen=chosen,
         run=run,
-        explanation=explain(candidates, chosen, run, world.link_late, wishes),
+        explanation=explain(candidates, chosen, run, world.link_late, wishes)
+        + _other_in_median(candidates, chosen, wishes),
         layers=layers_of(first.graph, made[run], world),
         relaxations=relaxed,
     )
@@ -195,6 +203,21 @@ def plan_task(
         deadline_ns=wishes.deadline_ns,
         source_ns=world.vehicle_host.hop_ns(message_bytes=wishes.frame_bytes),
     )
+
+
+def _other_in_median(candidates: Sequence[Candidate], chosen: int | None, wishes: Wishes) -> str:
+    """Says where the percentile, or the trace, made another choice than the median would."""
+    calm = chosen_in_median(candidates, wishes)
+    if calm is None or calm == chosen:
+        return ""
+    other = candidates[calm]
+    then_ms, now_ms = other.median_ns / 1e6, other.latency_ns / 1e6
+    seen = other.verified
+    text = f"; by the median {title(other)} would be chosen ({then_ms:.1f} ms)"
+    text += f", which takes {now_ms:.1f} ms at p{wishes.percentile:g}"
+    if seen is not None:
+        text += f" and is in time in {100 * seen.hits / seen.frames:.1f} % of the trace's frames"
+    return text
 
 
 def _named(draft: Draft, variant: str) -> Draft:
@@ -219,11 +242,52 @@ def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple
             "allow `edge`, or a later cut"
         )
     allowed = [i for i in allowed if i not in shown]
-    fastest = min(allowed, key=lambda i: candidates[i].latency_ns)
+    ruled_out = {"memory", "agreement"}
+    usable = [
+        i for i in allowed if not any(b.constraint in ruled_out for b in candidates[i].broken)
+    ]
+    fastest = min(usable or allowed, key=lambda i: order(candidates[i]))
     feasible = [i for i in allowed if candidates[i].feasible]
     if not feasible:
         return None, fastest
     best = max(candidates[i].agreement or 0.0 for i in feasible)
     good = [i for i in feasible if (candidates[i].agreement or 0.0) >= best - AGREEMENT_SLACK]
-    chosen = min(good, key=lambda i: (candidates[i].latency_ns, candidates[i].bytes_up))
+    chosen = min(good, key=lambda i: (*order(candidates[i]), candidates[i].bytes_up))
     return chosen, chosen
+
+
+def _verified(
+    candidates: list[Candidate], task: str, wishes: Wishes, verifier: Verifier
+) -> list[Candidate]:
+    """The candidates, those that the prediction puts in front with what virtual time says."""
+    front: list[int] = []
+    left = [*candidates]
+    while len(front) < CANDIDATES and any(c.allowed for c in left):
+        try:
+            _, index = _choose(left, task, wishes)
+        except PlanError:
+            break
+        front.append(index)
+        left[index] = msgspec.structs.replace(left[index], allowed=False)
+    found = verifier.verify([candidates[index] for index in front])
+    seen = dict(zip(front, found, strict=True))
+    return [
+        held_against(c, seen[i], wishes.percentile) if i in seen else c
+        for i, c in enumerate(candidates)
+    ]
+
+
+def chosen_in_median(candidates: Sequence[Candidate], wishes: Wishes) -> int | None:
+    """What the same rule would choose if every frame were the median one."""
+
+    def calm(candidate: Candidate) -> Candidate:
+        broken = tuple(b for b in candidate.broken if b.constraint != "deadline")
+        return msgspec.structs.replace(
+            candidate,
+            latency_ns=candidate.median_ns,
+            broken=broken,
+            feasible=not broken and candidate.median_ns <= wishes.deadline_ns,
+            verified=None,
+        )
+
+    return _choose([calm(c) for c in candidates], "", wishes)[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from accelerators.models.bus import BUS_BYTES_PER_MS, BUS_NS
@@ -58,6 +58,7 @@ class World:
         link: The link between them, as a median message sees it.
         link_late: The same at the percentile that latencies are predicted at.
         beside: Further devices of either site, in the scenario's order.
+        quantiles: Quantile tables of run times, by id of a device or host.
     """
 
     sites: Sites
@@ -68,6 +69,7 @@ class World:
     link: LinkQuote
     link_late: LinkQuote
     beside: tuple[PlacedDevice, ...] = ()
+    quantiles: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def placed(self) -> dict[str, PlacedDevice]:

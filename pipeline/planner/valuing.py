@@ -89,6 +89,9 @@ def value(
         sizes="modelled" if subject.timing_only else "measured",
         broken=broken,
         gap=draft.gap,
+        median_ns=latency_at(
+            route.steps, quantiles, percentile=50.0, extra_ns=source_ns + deliver_ns
+        ),
     )
 
 
