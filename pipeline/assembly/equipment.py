@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from accelerators import registry
@@ -131,6 +131,9 @@ def equip(
         problems.extend(err.problems)
     if problems or link is None:
         raise ScenarioError(problems)
+    for found in placed.values():
+        if len(found) == 1:  # alone, it leaves what its units do not run to its own processor
+            found[0] = replace(found[0], ops=None)
     buses = {f"{site}{BUS}": site for site, found in placed.items() if len(found) > 1}
     host_of = {VEHICLE: "vehicle-host", CLOUD: "cloud-host", CONSUMER: "consumer-host"}
     sites = Sites(
