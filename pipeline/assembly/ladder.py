@@ -58,8 +58,11 @@ def further(
                     directory=cache_root / "models",
                     allow_outside=allow_outside,
                 )
-            except TaskSettingError as err:
-                problems.append(loaded.problem(("tasks", name, *err.at), str(err)))
+            except TaskSettingError as err:  # the first one can do with what the task says
+                what = ".".join(map(str, err.at))
+                of_first = next(iter(task.variants))
+                reason = f"does not fit the task as {of_first!r} does: {what} {err}"
+                problems.append(loaded.problem(at, reason))
                 continue
             except InputError as err:
                 problems.append(loaded.problem(at, str(err)))
