@@ -11,7 +11,18 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from bench import agreement, core, memory, overhead, pricing, scoring, split, tracing, virtual
+from bench import (
+    agreement,
+    core,
+    memory,
+    overhead,
+    planner,
+    pricing,
+    scoring,
+    split,
+    tracing,
+    virtual,
+)
 from bench.subject import demo, subject
 from replay.evidence import environment
 
@@ -28,6 +39,7 @@ NAMES = (
     "agreement",
     "core",
     "pricing",
+    "planner",
     "tracing",
     "scoring",
     "memory",
@@ -79,6 +91,7 @@ def _computing(*, quick: bool) -> dict[str, Callable[[], Figure]]:
     return {
         "core": lambda: core.measure(rows=3_000 if quick else 30_000, repeats=1 if quick else 3),
         "pricing": lambda: pricing.measure(repeats=5 if quick else 30),
+        "planner": lambda: planner.measure(repeats=8 if quick else 40),
         "scoring": lambda: scoring.measure(frames=2_000 if quick else 100_000),
     }
 

@@ -63,7 +63,7 @@ def test_a_pim_device_beside_another_is_a_device_of_its_own(cloud: str, tmp_path
     world = equipment.world
     assert [placed.name for placed in world.at("cloud")] == ["cloud0", "pim0"]
     assert world.placed["cloud0"].precision == "float16"
-    assert world.placed["pim0"].ops == {"MatMul", "Gemm"}
+    assert world.placed["pim0"].ops == frozenset({"MatMul", "Gemm"})
     assert world.sites.device_site["cloud.bus"] == "cloud"
     assert "vehicle.bus" not in world.sites.device_site
     assert equipment.slots["cloud.bus"] == 1

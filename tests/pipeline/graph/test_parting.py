@@ -15,6 +15,8 @@ from pipeline.tasks.builtin import build_demo_network
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from pipeline.graph.model import Graph
 
 
@@ -42,7 +44,7 @@ def test_parts_in_a_chain_give_the_same_bits_as_the_whole(
     shape = graph.tensors[graph.inputs[0]].shape
     values = {graph.inputs[0]: np.random.default_rng(1).normal(size=shape).astype(np.float32)}
     whole = run_once(graph.path, values, optimise=False)
-    known = dict(values)
+    known: dict[str, NDArray[np.generic[object]]] = {graph.inputs[0]: values[graph.inputs[0]]}
     for parting, file in zip(
         partings(graph, parts), write_parts(graph, parts, tmp_path), strict=True
     ):
