@@ -45,10 +45,10 @@ from pipeline.errors import (
     TaskSettingError,
 )
 from pipeline.plan.plan import Plan
-from pipeline.planner.candidates import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.explaining import title
 from pipeline.planner.planning import Planned, Wishes, plan_task
 from pipeline.planner.pricing import HOP_TABLE
+from pipeline.planner.subjects import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.verifying import Verifier
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import ResultCache, default_cache

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from pipeline.assembly.models import load_model
 from pipeline.errors import InputError, Problem, ScenarioError, TaskSettingError
-from pipeline.planner.candidates import Subject
+from pipeline.planner.subjects import Subject
 from pipeline.runtime.spec import PillarInput, TrackInput
 from pipeline.tasks.outputs.registry import output_decoder
 

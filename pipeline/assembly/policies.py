@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from pipeline.assembly.equipment import Equipment
     from pipeline.errors import Problem
     from pipeline.plan.routes import Route, RouteStep
-    from pipeline.planner.candidates import Subject
     from pipeline.planner.planning import Planned
+    from pipeline.planner.subjects import Subject
     from pipeline.runtime.core.config import HedgeStart
     from pipeline.runtime.spec import SegmentSpec
     from pipeline.scenario.loading import LoadedScenario

@@ -12,17 +12,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from pipeline.graph import cut_tensors, head_from_node, segment_work
-from pipeline.plan.routes import RESULT, Route, RouteStep
+from pipeline.plan.routes import Route, RouteStep
 from pipeline.plan.steps import Move
 from pipeline.planner.coding import coding_parts, most_bytes
-from pipeline.planner.cuts import best_split, problem_of
-from pipeline.planner.fusing import fused_groups
+from pipeline.planner.heads import heads
 from pipeline.planner.parts import Part, chunks, named
 from pipeline.planner.pricing import World, bus_step, host_step, move_step, run_step
 from pipeline.planner.siting import allowed, moved_bytes, sited
-from pipeline.planner.spreads import LinkMoments, hull_heads, jittered
-from pipeline.planner.tiering import tier_problem
-from pipeline.planner.tiers import best_placement
+from pipeline.planner.subjects import down_move, post_step
 from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.spec import PillarInput, TensorInput
 from pipeline.runtime.stages import FRAME_CODECS
@@ -33,45 +30,15 @@ if TYPE_CHECKING:
 
     from pipeline.graph.model import Graph
     from pipeline.planner.pricing import PlacedDevice
-    from pipeline.runtime.spec import TaskSpec
+    from pipeline.planner.subjects import Subject
 
 QUALITIES = (60, 80, 90)
 DIVISORS = (1, 2)
 """What the sides of a picture that crosses whole are divided by."""
 ENCODED = "jpeg:80"
 """What `encoded` means where one codec has to be named."""
-TENSOR_CODECS = ("float32", "float16", "int8")
-SPARSE_CODECS = ("sparse", "sparse:int8")
-"""Offered besides where the input is a LiDAR's: tensors of its networks are mostly zero."""
 
 _CHANNELS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A task as the planner sees it.
-
-    Attributes:
-        task: Name, input and decoder.
-        variant: Name of the model variant.
-        graph: The model's graph, optimised once.
-        model: Hash of the model's file as the scenario names it.
-        result_bytes: Bytes of a coded result, as measured on calibration pictures.
-        codecs: Tensor codecs that may be used.
-        pins: Names of nodes that `split@NODE` pins, besides the best cuts.
-        stay: Names of tensors that may not leave the car.
-        timing_only: Whether the network is never run, only priced.
-    """
-
-    task: TaskSpec
-    variant: str
-    graph: Graph
-    model: str
-    result_bytes: int
-    codecs: tuple[str, ...] = TENSOR_CODECS
-    pins: tuple[str, ...] = ()
-    stay: frozenset[str] = frozenset()
-    timing_only: bool = False
 
 
 class Draft(Value, frozen=True, kw_only=True):
@@ -132,9 +99,7 @@ def shapes(subject: Subject, world: World) -> list[Shape]:
         for coded, pin in _whole_codecs(subject)
     ]
     for coded in subject.codecs:
-        heads = [best_head(subject, world, coded), *tier_heads(subject, world, coded)]
-        heads += calm_heads(subject, world, coded)
-        found += [_split(graph, head, coded) for head in dict.fromkeys(heads) if head is not None]
+        found += [_split(graph, head, coded) for head in heads(subject, world, coded)]
     for node in subject.pins:
         head = head_from_node(graph, node)
         if head == everything:
@@ -197,132 +162,6 @@ def _whole_codecs(subject: Subject) -> list[tuple[str, str | None]]:
     return [("raw", "raw"), *((name, "encoded" if name == ENCODED else None) for name in coded)]
 
 
-def best_head(subject: Subject, world: World, coded: str) -> frozenset[int] | None:
-    """The exact best cut for one codec by the devices' additive costs (planning: one-way min-cut).
-
-    None where the graph has no two operators with multiply-adds that a cut can part.
-    """
-    graph = subject.graph
-    whole = segment_work(graph, range(len(graph.operators)), "whole")
-    edge, cloud = world.edge, world.cloud
-    edge_ns = edge.device.op_costs(whole, batch=1, precision=edge.precision)
-    cloud_ns = cloud.device.op_costs(whole, batch=1, precision=cloud.precision)
-    near_ns, far_ns = _posts_ns(subject, world)
-    problem = problem_of(
-        graph,
-        edge_ns=edge_ns.tolist(),
-        cloud_ns=cloud_ns.tolist(),
-        up_ns=_ups_ns(subject, world, coded),
-        edge_post_ns=near_ns,
-        cloud_post_ns=far_ns,
-        together=fused_groups(graph),
-    )
-    heavy = [op.index for op in graph.operators if op.work.macs > 0]
-    cut = best_split(problem, heavy)
-    return None if cut is None else cut.head
-
-
-def _up_ns(world: World, coded: str, shape: tuple[int, ...], dtype: str) -> int:
-    """What one more tensor costs: pack, its bytes at the link's rate, unpack."""
-    elements = 1
-    for side in shape:
-        elements *= side
-    size = most_bytes(coded, shape, dtype)
-    link_ns = -(-8 * size * 1_000_000_000 // world.link.up_bits_per_s)
-    coding = [
-        host.stage_ns(name, elements=count).latency_ns
-        for host, stage in ((world.vehicle_host, "pack"), (world.cloud_host, "unpack"))
-        for name, count in coding_parts(stage, coded, shape, dtype)
-    ]
-    return link_ns + sum(coding)
-
-
-def tier_heads(subject: Subject, world: World, coded: str) -> list[frozenset[int]]:
-    """The head of the best placement on ordered tiers; none where each site has one device."""
-    if not world.beside:
-        return []
-    return [head for head in (tiered_head(subject, world, coded),) if head is not None]
-
-
-def tiered_head(subject: Subject, world: World, coded: str) -> frozenset[int] | None:
-    """What runs in the car in the best placement on tiers away from the sensor, for one codec.
-
-    The tiers are the car's devices and then the cloud's, in the scenario's order. None where no
-    operator with multiply-adds, or every one, stays in the car.
-    """
-    graph = subject.graph
-    tiers = (*world.at(world.sites.vehicle), *world.at(world.sites.cloud))
-    near = len(world.at(world.sites.vehicle))
-    problem = tier_problem(
-        graph,
-        tiers,
-        link=near - 1,
-        up_ns=_ups_ns(subject, world, coded),
-        post_ns=_posts_ns(subject, world),
-    )
-    answer = best_placement(problem)
-    if answer is None:
-        return None
-    head = frozenset(i for i, tier in enumerate(answer.tiers) if tier < near)
-    heavy = {op.index for op in graph.operators if op.work.macs > 0}
-    return head if heavy & head and heavy - head else None
-
-
-def calm_heads(subject: Subject, world: World, coded: str) -> list[frozenset[int]]:
-    """Heads at the corners of the hull of mean and variance; none where the link is steady."""
-    if not world.link.varies or coded.startswith("zstd"):  # its lossy part has the same hull
-        return []
-    graph = subject.graph
-    whole = segment_work(graph, range(len(graph.operators)), "whole")
-    ways = [
-        [
-            jittered(int(cost), world.quantiles.get(placed.device.name, ()))
-            for cost in placed.device.op_costs(whole, batch=1, precision=placed.precision)
-        ]
-        for placed in (world.edge, world.cloud)
-    ]
-    sizes = {
-        name: most_bytes(coded, graph.tensors[name].shape, graph.tensors[name].dtype)
-        for name in _ups_ns(subject, world, coded)
-    }
-    link = LinkMoments(world.link, max(sizes.values(), default=1))
-    coding = {
-        name: _up_ns(world, coded, graph.tensors[name].shape, graph.tensors[name].dtype)
-        - (-8 * size * 1_000_000_000 // -world.link.up_bits_per_s)
-        for name, size in sizes.items()
-    }
-    moments = {name: link.of(size) for name, size in sizes.items()}
-    near_ns, far_ns = _posts_ns(subject, world)
-    way_ns, way_deviation_ns = world.link.way_moments_ns()
-    once = far_ns - world.link.rtt_ns + way_ns, round((way_deviation_ns / 1_000) ** 2)
-    return hull_heads(
-        graph,
-        edge=ways[0],
-        cloud=ways[1],
-        up={n: (mean + coding[n], variance) for n, (mean, variance) in moments.items()},
-        post=(jittered(near_ns, world.quantiles.get(world.vehicle_host.name, ())), once),
-        together=fused_groups(graph),
-        heavy=[op.index for op in graph.operators if op.work.macs > 0],
-    )
-
-
-def _ups_ns(subject: Subject, world: World, coded: str) -> dict[str, int]:
-    """What crossing costs each tensor that may cross."""
-    return {
-        tensor.name: _up_ns(world, coded, tensor.shape, tensor.dtype)
-        for tensor in subject.graph.tensors.values()
-        if tensor.dtype == "float32" and tensor.name not in subject.stay
-    }
-
-
-def _posts_ns(subject: Subject, world: World) -> tuple[int, int]:
-    """Post-processing in the car, and in the cloud with the result's way back."""
-    back_ns = move_step(world, _down(world), subject.result_bytes).latency_ns
-    there_ns = world.link.rtt_ns // 2 + 2 * world.vehicle_host.hop_ns(message_bytes=0)
-    near = _post(subject, world, world.sites.vehicle).latency_ns
-    return near, _post(subject, world, world.sites.cloud).latency_ns + back_ns + there_ns
-
-
 def _split(graph: Graph, head: frozenset[int], coded: str) -> Shape:
     cut = cut_tensors(graph, head)
     pin = _pin(graph, head)
@@ -347,10 +186,10 @@ def _draft(subject: Subject, world: World, shape: Shape, parts: tuple[Part, ...]
     if shape.cut:
         steps += _crossing(subject, world, shape.cut, shape.codecs)
         steps += _runs(subject.graph, world, parts[len(near) :])
-        steps.append(_post(subject, world, sites.cloud))
-        steps.append(move_step(world, _down(world), subject.result_bytes))
+        steps.append(post_step(subject, world, sites.cloud))
+        steps.append(move_step(world, down_move(world), subject.result_bytes))
     else:
-        steps.append(_post(subject, world, sites.vehicle))
+        steps.append(post_step(subject, world, sites.vehicle))
     deliver = [(f"deliver:{subject.task.decoder}", subject.result_bytes)]
     steps.append(host_step(world, "deliver", CONSUMER, deliver))
     chained = tuple(
@@ -425,16 +264,6 @@ def _coding(stage: str, parts: Sequence[tuple[str, tuple[int, ...], str]]) -> li
     return [
         part for coded, shape, dtype in parts for part in coding_parts(stage, coded, shape, dtype)
     ]
-
-
-def _post(subject: Subject, world: World, site: str) -> RouteStep:
-    graph = subject.graph
-    elements = sum(graph.tensors[name].elements for name in graph.outputs)
-    return host_step(world, "post", site, [(f"post:{subject.task.decoder}", elements)])
-
-
-def _down(world: World) -> Move:
-    return Move(tensors=(RESULT,), channel=f"{world.link.name}.down", codecs=(RESULT,))
 
 
 def _route_id(subject: Subject, steps: Sequence[RouteStep]) -> str:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.link.model import LinkConfig
-    from pipeline.planner.candidates import Draft, Subject
+    from pipeline.planner.candidates import Draft
     from pipeline.planner.pricing import World
+    from pipeline.planner.subjects import Subject
 
 SURE = 99.9
 """Percentile that a hedge's own time is reckoned with, in percent."""

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from pipeline.planner.candidates import Draft, Subject
+    from pipeline.planner.candidates import Draft
+    from pipeline.planner.subjects import Subject
     from pipeline.runtime.results import ResultCache
     from pipeline.runtime.spec import SegmentSpec
     from pipeline.tasks.outputs.protocol import OutputDecoder, Result

@@ -15,6 +15,7 @@ from pipeline.planner.explaining import explain, title, why
 from pipeline.planner.layers import layers_of
 from pipeline.planner.limits import staying
 from pipeline.planner.measuring import Measure
+from pipeline.planner.mixing import mixed
 from pipeline.planner.relaxing import relaxations
 from pipeline.planner.segments import segments_of
 from pipeline.planner.valuing import mark_best, value
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 
     from accelerators.work import SegmentWork
     from pipeline.plan.plan import Candidate
-    from pipeline.planner.candidates import Draft, Subject
+    from pipeline.planner.candidates import Draft
     from pipeline.planner.pricing import World
+    from pipeline.planner.subjects import Subject
     from pipeline.planner.verifying import Verifier
     from pipeline.runtime.results import ResultCache
     from pipeline.runtime.spec import SegmentSpec
@@ -159,14 +161,30 @@ def plan_task(
                 stay=staying(plain.graph) if wishes.pixels_stay else frozenset(),
             )
             measured_ladder.append(subject)
+            is_first = not number
+
+            def price(
+                draft: Draft,
+                *,
+                subject: Subject = subject,
+                measure: Measure = measure,
+                reference: Sequence[Result] = reference,
+                is_first: bool = is_first,
+            ) -> tuple[Draft, Candidate]:
+                measured = measure.of(draft, reference)
+                sized = with_bytes(draft, world, measured.up_bytes, measured.down_bytes)
+                named = sized if is_first else _named(sized, subject.variant)
+                return named, value(subject, named, world, wishes, quantiles, measured)
+
+            mine: list[tuple[Draft, Candidate]] = []
             for draft in drafts(subject, world):
                 if draft.route.id in found and draft.pin is None:
                     continue
-                measured = measure.of(draft, reference)
-                sized = with_bytes(draft, world, measured.up_bytes, measured.down_bytes)
-                named = sized if not number else _named(sized, subject.variant)
-                candidate = value(subject, named, world, wishes, quantiles, measured)
-                found[draft.route.id] = (named, candidate)
+                found[draft.route.id] = price(draft)
+                mine.append(found[draft.route.id])
+            further = mixed(subject, world, mine, price, slack=AGREEMENT_SLACK)
+            if further is not None:
+                found[further[0].route.id] = further
         finally:
             measure.close()
     candidates = [candidate for _, candidate in found.values()]

@@ -11,7 +11,8 @@ from pipeline.runtime.spec import SegmentSpec
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.planner.candidates import Draft, Subject
+    from pipeline.planner.candidates import Draft
+    from pipeline.planner.subjects import Subject
 
 
 def segments_of(subject: Subject, draft: Draft, directory: Path) -> list[SegmentSpec]:

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from pipeline.link.model import Direction
     from pipeline.plan.routes import RouteStep
-    from pipeline.planner.candidates import Draft, Subject
+    from pipeline.planner.candidates import Draft
     from pipeline.planner.measuring import Measured
     from pipeline.planner.planning import Wishes
     from pipeline.planner.pricing import World
+    from pipeline.planner.subjects import Subject
 
 _PPM = 1_000_000
 _NS_PER_S = 1_000_000_000
