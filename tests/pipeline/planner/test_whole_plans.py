@@ -208,3 +208,18 @@ def test_the_percentile_changes_what_is_chosen_and_the_plan_says_so(scenario: Pa
     assert sure["chosen"] != calm["chosen"]
     assert "by the median" in sure["explanation"]
     assert "p99.9" in sure["explanation"]
+
+
+def test_tensors_of_one_cut_may_have_codecs_of_their_own(scenario: Path) -> None:
+    """Two cross behind this node: one can be coarse where the other cannot."""
+    task = plan(scenario, "tasks.objects.route=split@Relu_up_lateral.out")
+    chosen = running(task)
+    assert len(chosen["cut"]) == 2
+    assert len(set(chosen["codecs"].values())) == 2
+    uniform = [
+        c
+        for c in task["candidates"]
+        if c["cut"] == chosen["cut"] and len(set(c["codecs"].values())) == 1
+    ]
+    as_good = [c for c in uniform if (c["agreement"] or 0) >= (chosen["agreement"] or 0)]
+    assert all(c["latency_ms"] > chosen["latency_ms"] for c in as_good)
