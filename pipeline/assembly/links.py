@@ -92,6 +92,11 @@ def world_for(
         [d for d in world.at(site) if devices is None or d.name in devices]
         for site in (world.sites.vehicle, world.sites.cloud)
     )
+    # One that is left alone with its `ops` leaves the rest to its own processor.
+    near, far = (
+        [replace(placed, ops=None) for placed in found] if len(found) == 1 else found
+        for found in (near, far)
+    )
     return replace(
         world,
         edge=near[0],

@@ -143,6 +143,9 @@ def _together(scenario: Scenario, names: Sequence[str]) -> Iterator[tuple[Locati
     for name in names[_MOST_DEVICES:]:
         yield ("devices", name), f"a site has at most {_MOST_DEVICES} devices"
     mains = [name for name in names if scenario.devices[name].ops is None]
+    if len(names) > 1 and not mains:
+        reason = "has none beside it that takes the other operators; leave `ops` out at one"
+        yield ("devices", names[0], "ops"), reason
     for name in names:
         if scenario.devices[name].batch > 1 and name != (mains or names)[0]:
             yield ("devices", name, "batch"), "is for the first device of a site"

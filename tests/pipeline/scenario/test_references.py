@@ -50,6 +50,9 @@ SECOND = "    second: {period: 40ms}\n"
         ([("backend: cpu", "spec: b"),
           ("devices:\n", "devices:\n  p: {spec: c, site: cloud, ops: [Gemm], batch: 2}\n")], 13,
          "devices.p.batch", "is for the first device of a site"),
+        ([("backend: cpu", "spec: b, ops: [Gemm]"),
+          ("devices:\n", "devices:\n  p: {spec: c, site: cloud, ops: [Gemm]}\n")], 13,
+         "devices.p.ops", "has none beside it that takes the other operators"),
         ([("backend: cpu", "spec: b"), ("devices:\n", "devices:\n" + "".join(
             f"  {name}: {{spec: c, site: cloud}}\n" for name in "abcd"))], 18,
          "devices.cloud0", "a site has at most 4 devices"),
