@@ -16,6 +16,7 @@ from bench import (
     core,
     memory,
     overhead,
+    planner,
     pricing,
     replanning,
     scoring,
@@ -40,6 +41,7 @@ NAMES = (
     "core",
     "pricing",
     "replanning",
+    "planner",
     "tracing",
     "scoring",
     "memory",
@@ -92,6 +94,7 @@ def _computing(*, quick: bool) -> dict[str, Callable[[], Figure]]:
         "core": lambda: core.measure(rows=3_000 if quick else 30_000, repeats=1 if quick else 3),
         "pricing": lambda: pricing.measure(repeats=5 if quick else 30),
         "replanning": lambda: replanning.measure(repeats=10 if quick else 60),
+        "planner": lambda: planner.measure(repeats=8 if quick else 40),
         "scoring": lambda: scoring.measure(frames=2_000 if quick else 100_000),
     }
 

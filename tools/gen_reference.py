@@ -116,8 +116,8 @@ MEANINGS: dict[str, str] = {
     "handover.",
     "links.<name>.shares": "Part of both rates that a task's messages have for themselves, no less "
     "and no more; everything else shares the rest.",
-    "devices": "The devices by name; this version takes one at each site, and beside it one with "
-    "`ops`.",
+    "devices": "The devices by name, one to four at each site. Several share out a network's "
+    "operators; what changes devices crosses the site's bus (10 µs and 12 GB/s, assumed).",
     "devices.<name>.spec": "An emulated device: an installed id (`splitway devices`), or a TOML "
     "file beside the scenario. Either this or `backend`.",
     "devices.<name>.backend": "A real device: the id of an installed backend. It is measured and "
@@ -128,8 +128,10 @@ MEANINGS: dict[str, str] = {
     "devices.<name>.batch": "Frames of one task that the cloud's emulated device may run together, "
     "as many as leave every one of them in time.",
     "devices.<name>.ops": "ONNX operator types, for a PIM device: its units run no others. Alone "
-    "at its site, it leaves the rest to the processor before it; beside another emulated device, "
-    "the two act as one, and an operator moves where it gains. See [PIM](../explanation/pim.md).",
+    "at its site, it leaves the rest to the processor before it; beside others, it is given no "
+    "others. See [PIM](../explanation/pim.md).",
+    "devices.<name>.memory": "Memory that it has for weights and tensors. Left out, that of its "
+    "spec, as far as that is known.",
     "devices.<name>.faults": "When an emulated device is slower.",
     "devices.<name>.faults.kind": "`slow` alone.",
     "devices.<name>.faults.at": "When it begins, since t0.",
@@ -154,12 +156,14 @@ MEANINGS: dict[str, str] = {
     "tasks.<name>.input.pillars": "Of a LiDAR: the grid on the ground that its points are gathered "
     "in, ego frame: `x_m`, `y_m` (least corner), `cell_m`, `rows` (along x), `columns` (along y), "
     "`low_m`, `high_m`. See [own model](../howto-own-model.md#a-lidars-network).",
-    "tasks.<name>.variants": "Models of the task by name; the first is planned, a further one may "
-    "be named by `policy.hedge.with`.",
+    "tasks.<name>.variants": "Models of the task by name; all compete, but for one "
+    "that `policy.hedge.with` names; results are compared with the first one's.",
     "tasks.<name>.variants.<name>.model": "An ONNX file with static shapes, or `builtin:NAME`, a "
     "model that is shipped; `builtin:detector` is untrained.",
     "tasks.<name>.variants.<name>.sha256": "First digits of the file's hash, 8 to 64 of them; "
     "another file is refused.",
+    "tasks.<name>.variants.<name>.timing_only": "Whether the network is priced and never run, as "
+    "one without its weights; needs `run.sizes: modelled` and runs in virtual time alone.",
     "tasks.<name>.output": "The decoder of the network's output: its name, or a map of `decoder` "
     "and the decoder's own parameters; needed where no card says it. See "
     "[own model](../howto-own-model.md#pick-the-decoder).",
@@ -169,11 +173,16 @@ MEANINGS: dict[str, str] = {
     "tasks.<name>.wire": "How cut tensors are coded.",
     "tasks.<name>.wire.codec": "Codec of the tensors that cross at a cut; with `auto` the plan "
     "prices `float32`, `float16` and `int8`, and for a LiDAR `sparse` and `sparse:int8` besides.",
-    "tasks.<name>.wire.lossless": "A lossless stage behind the codec of cut tensors.",
+    "tasks.<name>.wire.lossless": "A lossless stage behind the codec of cut tensors; with `auto` "
+    "the plan prices both.",
+    "tasks.<name>.raw_pixels_stay": "Whether pixels must stay on the car: forbids `raw`, `encoded` "
+    "and any cut before the first weighted layer at stride 8.",
+    "tasks.<name>.min_agreement": "Least agreement of the result with that of the first variant, "
+    "uncut and without a codec, on the calibration frames.",
+    "tasks.<name>.devices": "Devices that the task may use, at least one of each site; all where "
+    "left out.",
     "tasks.<name>.importance": "Weight of the task where several share a car: what an answer "
     "in time is worth beside the others'.",
-    "tasks.<name>.raw_pixels_stay": "Whether pixels must stay on the car; this version cannot "
-    "promise it.",
     "paths": "Stream, task, deadline and gates, by name; a path without a gate is reported.",
     "paths.<name>.from": "Name of the stream; or a map of the keys below, for a path that fuses "
     "several. See [several sensors](../explanation/policies.md#several-sensors).",
@@ -433,7 +442,13 @@ def _plain_type(info: Schema) -> str:
         return "map by name"
     if info.get("type") == "object":
         return "map"
-    words = {"null": "", "string": "text", "integer": "whole number", "number": "number"}
+    words = {
+        "boolean": "`true` or `false`",
+        "null": "",
+        "string": "text",
+        "integer": "whole number",
+        "number": "number",
+    }
     return f"{words[str(info['type'])]}{_range(info)}"
 
 

@@ -21,12 +21,12 @@ from accelerators.specs_schema_pim import PimSpec
 from accelerators.work import BYTES_PER_ELEMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
     from importlib.resources.abc import Traversable
 
     from numpy.typing import NDArray
 
-    from accelerators.device import DeviceKind
+    from accelerators.device import Device, DeviceKind
     from accelerators.models.pim_sides import Sides
     from accelerators.specs_schema_pim import ProcessorSpec
     from accelerators.work import Label, OpWork, Precision, SegmentCost, SegmentWork
@@ -117,6 +117,12 @@ class PimDevice:
         kept = {name: [x for x in names if x in op_types] for name, names in lists.items()}
         spec = self._spec.model_copy(update={"functions": functions.model_copy(update=kept)})
         return PimDevice(spec, source=self._source)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Size of the memory that computes; None where no figure is published."""
+        capacity = self._spec.plain.capacity_bytes
+        return None if capacity is None else capacity.value
 
     def supports(self, op: OpWork) -> bool:
         """Whether the units run this operator; some activations only behind a product."""
@@ -239,3 +245,16 @@ def shipped() -> tuple[PimDevice, ...]:
     """The PIM specs that ship with the package; the entry point `pim` of `splitway.devices`."""
     folder = resources.files("accelerators") / "specs"
     return tuple(load_pim(folder / f"{name}.toml", source=f"specs/{name}.toml") for name in SHIPPED)
+
+
+def limited(device: Device, op_types: Sequence[str]) -> PimDevice:
+    """A device whose units run these ONNX operator types only, the rest its host.
+
+    Raises:
+        AcceleratorError: It is no PIM device, or its units cannot run one of them.
+    """
+    if not isinstance(device, PimDevice):
+        raise AcceleratorError(
+            f"{device.name} is of kind {device.kind}; only a pim is limited to some operators"
+        )
+    return device.limited_to(op_types)

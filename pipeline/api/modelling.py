@@ -43,7 +43,7 @@ def predicted_sizes(core: CoreConfig, results: Mapping[str, int], blank: Sizes) 
         pictures = blank.frames[task.stream]
         for planned in task.steps:
             match planned.step:
-                case Move():
+                case Move() if core.sites.site_of(planned.step) is None:
                     size = planned.bytes
                 case Host(stage="deliver"):
                     size = results[name]

@@ -87,9 +87,11 @@ def replay_scenario(
     Raises:
         ReplayError: The evidence directory cannot be made.
         PipelineError: Priming failed, or a node did not start.
-        ScenarioError: Full speed was asked of virtual time.
+        ScenarioError: Full speed was asked of virtual time, or a live run of a network that is
+            there for its timing alone.
     """
     _check_speed(assembled, virtual=virtual)
+    _check_timing(assembled, virtual=virtual)
     directory = _directory(assembled, out)
     driver: Driver = "virtual" if virtual else "live"
     _write_inputs(directory, assembled)
@@ -193,6 +195,21 @@ def _keep(
         kept.complete, kept.images = False, "none"
         kept.lost = f"evidence is incomplete: {directory.path}: {err.strerror}"
     return kept
+
+
+def _check_timing(assembled: Assembled, *, virtual: bool) -> None:
+    """Refuse to run live what is never computed."""
+    loaded = assembled.loaded
+    problems = [
+        loaded.problem(
+            ("tasks", name, "variants", next(iter(loaded.scenario.tasks[name].variants))),
+            "is there for its timing alone (`timing_only`) and sends no results; add --virtual",
+        )
+        for name in assembled.timing_only
+        if not virtual
+    ]
+    if problems:
+        raise ScenarioError(problems)
 
 
 def _check_speed(assembled: Assembled, *, virtual: bool) -> None:

@@ -20,6 +20,7 @@ from pipeline.assembly.following import (
     forecaster_of,
     forecaster_work,
 )
+from pipeline.assembly.ladder import further
 from pipeline.assembly.links import world_for
 from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.paths import BuiltPaths, build_paths
@@ -45,20 +46,28 @@ from pipeline.errors import (
     ScenarioError,
     TaskSettingError,
 )
-from pipeline.planner.candidates import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.explaining import title
 from pipeline.planner.planning import Planned, Wishes, plan_task
 from pipeline.planner.pricing import HOP_TABLE
+from pipeline.planner.subjects import SPARSE_CODECS, TENSOR_CODECS, Subject
+from pipeline.planner.verifying import Verifier
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import ResultCache, default_cache
-from pipeline.runtime.spec import PictureInput, PillarInput, RunSpec, TaskSpec, TrackInput
+from pipeline.runtime.spec import (
+    PictureInput,
+    PillarInput,
+    RunSpec,
+    TaskSpec,
+    TensorInput,
+    TrackInput,
+)
 from pipeline.runtime.timing import Hops
 from pipeline.scenario.references import VEHICLE
 from pipeline.tasks.outputs.registry import output_decoder
 from pipeline.values import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -93,6 +102,7 @@ class Assembled:
         schedule: Every frame in the order of sending.
         untrained: Tasks whose network was never trained.
         warnings: What a user should know before the run.
+        timing_only: Tasks whose network is priced and never run.
     """
 
     loaded: LoadedScenario
@@ -102,6 +112,7 @@ class Assembled:
     schedule: list[ScheduledFrame]
     untrained: tuple[str, ...]
     warnings: tuple[str, ...]
+    timing_only: tuple[str, ...] = ()
 
 
 def assemble(
@@ -168,11 +179,15 @@ def assemble(
         name: _task_spec(name, models[name], drive.facts.streams[scenario.tasks[name].input.stream])
         for name in reading
     }
+    ladders = further(
+        loaded, tasks, {name: models[name] for name in reading}, cache_root, allow_outside
+    )
     planned = {
         name: _plan(
             loaded,
             name,
             tasks[name],
+            ladders[name],
             models[name],
             equipment,
             drive.facts.streams[scenario.tasks[name].input.stream],
@@ -184,9 +199,11 @@ def assemble(
         for name in reading
     }
     wanted = hedging_variant(loaded)
-    hedging = {
-        name: _hedging_subject(loaded, name, wanted, tasks[name], cache_root, allow_outside)
-        for name in (planned if wanted else ())
+    hedging = {name: ladders[name][wanted] for name in planned} if wanted else {}
+    tasks |= {
+        f"{name}/{variant}": subject.task
+        for name, ladder in ladders.items()
+        for variant, subject in ladder.items()
     }
     hashes = _hashes(scenario, models, hedging, equipment)
     if given is not None:
@@ -203,7 +220,6 @@ def assemble(
         mapped=mapped,
         given=given,
     )
-    tasks |= {f"{name}/{wanted}": subject.task for name, subject in hedging.items()}
     policed = police(
         loaded,
         planned,
@@ -224,8 +240,6 @@ def assemble(
     except AcceleratorError as err:
         raise ScenarioError([loaded.problem(("sites", VEHICLE, "host"), str(err))]) from err
     core = _core(loaded, built, policed, equipment, plan)
-    host = equipment.world.vehicle_host
-    fixed_ns = host.hop_ns(message_bytes=0)
     spec = RunSpec(
         run=secrets.token_hex(4),
         core=core,
@@ -245,11 +259,7 @@ def assemble(
         devices=equipment.devices,
         links={equipment.link.name: equipment.link},
         quantiles=equipment.quantiles,
-        hops=Hops(
-            fixed_ns=fixed_ns,
-            ns_per_mib=host.hop_ns(message_bytes=_MIB) - fixed_ns,
-            jitter=HOP_TABLE,
-        ),
+        hops=_hops(equipment),
         seed=scenario.run.seed if seed is None else seed,
         drive=drive.spec,
         timetable=drive.timetable,
@@ -264,6 +274,7 @@ def assemble(
         facts=drive.facts,
         schedule=drive.schedule,
         untrained=tuple(name for name, model in models.items() if model.untrained),
+        timing_only=tuple(name for name, model in models.items() if model.timing_only),
         warnings=(
             *_warnings(loaded, plan, policed),
             *([plan.together.note] if plan.together and plan.together.note else []),
@@ -306,7 +317,7 @@ def _misread(
     for name, model in models.items():
         stream = loaded.scenario.tasks[name].input.stream
         kind = facts.streams[stream].kind
-        if isinstance(model.told.input, TrackInput):
+        if isinstance(model.told.input, TrackInput | TensorInput):
             continue
         if isinstance(model.told.input, PillarInput) != (kind == "lidar"):
             reads = "pictures" if kind == "lidar" else "a LiDAR's sweeps"
@@ -335,6 +346,7 @@ def _plan(
     loaded: LoadedScenario,
     name: str,
     spec: TaskSpec,
+    ladder: Mapping[str, Subject],
     model: LoadedModel,
     equipment: Equipment,
     facts: StreamFacts,
@@ -347,13 +359,19 @@ def _plan(
     scenario = loaded.scenario
     task = scenario.tasks[name]
     paths = [path for path in scenario.paths.values() if name in path.tasks]
-    subject = Subject(
+    first = Subject(
         task=spec,
         variant=next(iter(task.variants)),
         graph=model.graph,
         model=model.sha256[:32],
         result_bytes=0,
         codecs=_codecs(task.wire, spec),
+        timing_only=model.timing_only,
+    )
+    # What hedges the others is kept for that.
+    competing = [s for variant, s in ladder.items() if variant != hedging_variant(loaded)]
+    world = world_for(
+        equipment.world, equipment.link, task=name, percentile=percentile, devices=task.devices
     )
     wishes = Wishes(
         allowed=_allowed(task, model),
@@ -361,17 +379,34 @@ def _plan(
         period_ns=_period_of(scenario, name, facts),
         frame_bytes=facts.frame_bytes,
         percentile=percentile,
+        min_agreement=task.min_agreement,
+        pixels_stay=task.raw_pixels_stay,
+        memory={d.name: d.memory_bytes for d in world.placed.values() if d.memory_bytes},
     )
     try:
         return plan_task(
-            subject,
-            world_for(equipment.world, equipment.link, task=name, percentile=percentile),
+            [first, *(with_values(s, codecs=first.codecs) for s in competing)],
+            world,
             wishes,
             pictures=calibration,
             quantiles=equipment.quantiles,
             cache=ResultCache(cache_root / "results", optional=True),
             directory=cache_root / "models",
             now_ns=now_ns,
+            verifier=Verifier(
+                sites=equipment.world.sites,
+                slots=equipment.slots,
+                link=equipment.link,
+                quantiles=equipment.quantiles,
+                hops=_hops(equipment),
+                seed=scenario.run.seed,
+                frame_bytes=facts.frame_bytes,
+                period_ns=wishes.period_ns,
+                deadline_ns=wishes.deadline_ns,
+                in_flight=scenario.policy.in_flight,
+                percentile=percentile,
+                cache=ResultCache(cache_root / "results", optional=True),
+            ),
         )
     except (PlanError, CutError, OutputContractError) as err:
         key = "output" if isinstance(err, OutputContractError) else "route"
@@ -392,13 +427,25 @@ def _period_of(scenario: Scenario, name: str, facts: StreamFacts) -> int:
     return int(facts.period_ns * every / scenario.run.factor)
 
 
+def _hops(equipment: Equipment) -> Hops:
+    """What a message between two processes costs, by the vehicle's host."""
+    host = equipment.world.vehicle_host
+    fixed_ns = host.hop_ns(message_bytes=0)
+    return Hops(
+        fixed_ns=fixed_ns,
+        ns_per_mib=host.hop_ns(message_bytes=_MIB) - fixed_ns,
+        jitter=HOP_TABLE,
+    )
+
+
 def _codecs(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
     """Codecs that cut tensors may cross by."""
     found: tuple[str, ...] = (wire.codec,)
     if wire.codec == "auto":
         sparse = isinstance(spec.input, PillarInput)
         found = (*TENSOR_CODECS, *(SPARSE_CODECS if sparse else ()))
-    return tuple(f"zstd:{name}" for name in found) if wire.lossless == "zstd" else found
+    zstd = tuple(f"zstd:{name}" for name in found)
+    return {"none": found, "zstd": zstd, "auto": (*found, *zstd)}[wire.lossless]
 
 
 def _allowed(task: Task, model: LoadedModel) -> tuple[str, ...]:
@@ -406,53 +453,6 @@ def _allowed(task: Task, model: LoadedModel) -> tuple[str, ...]:
     if not model.stateful or "auto" not in task.routes:
         return task.routes
     return ("edge", "raw", "encoded")
-
-
-def _hedging_subject(
-    loaded: LoadedScenario,
-    name: str,
-    variant: str | None,
-    spec: TaskSpec,
-    cache_root: Path,
-    allow_outside: bool,  # noqa: FBT001 - handed on
-) -> Subject:
-    """The variant of a task that hedges it, as the planner sees it."""
-    task = loaded.scenario.tasks[name]
-    model_of = task.variants[variant or ""]
-    at: tuple[str, ...] = ("tasks", name, "variants", variant or "", "model")
-    try:
-        model = load_model(
-            task,
-            model_of,
-            beside=loaded.path,
-            directory=cache_root / "models",
-            allow_outside=allow_outside,
-        )
-    except TaskSettingError as err:
-        raise ScenarioError([loaded.problem(("tasks", name, *err.at), str(err))]) from err
-    except InputError as err:
-        raise ScenarioError([loaded.problem(at, str(err))]) from err
-    own, mine = model.told.decoder, output_decoder(model.told.decoder, model.told.parameters)
-    if own != spec.decoder or mine.kind != output_decoder(spec.decoder, spec.parameters).kind:
-        reason = f"its outputs are decoded by {own}, those of what it hedges by {spec.decoder}"
-        raise ScenarioError([loaded.problem(at, reason)])
-    taken = model.told.input
-    if isinstance(taken, TrackInput):
-        raise ScenarioError([loaded.problem(at, "reads tracks, and hedges a task of frames")])
-    if isinstance(taken, PillarInput) and isinstance(spec.input, PillarInput):
-        taken = PillarInput(spec=with_values(taken.spec, mounting=spec.input.spec.mounting))
-    return Subject(
-        task=replace(
-            spec,
-            input=taken,
-            input_name=model.graph.inputs[0],
-            parameters=model.told.parameters,
-        ),
-        variant=variant or "",
-        graph=model.graph,
-        model=model.sha256[:32],
-        result_bytes=0,
-    )
 
 
 def _core(

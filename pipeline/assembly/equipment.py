@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 from accelerators import registry
 from accelerators.errors import AcceleratorError
 from accelerators.models.host import HostDevice
-from accelerators.models.package_joined import joined, limited
+from accelerators.models.pim import limited
 from pipeline.assembly.fingerprints import device_hash
 from pipeline.assembly.links import link_hashes, link_of
 from pipeline.assembly.places import resolve
 from pipeline.draws import PPM
 from pipeline.errors import InputError, Problem, ScenarioError
 from pipeline.link.pricing import LinkQuote
-from pipeline.plan.routes import Sites
+from pipeline.plan.routes import BUS, Sites
+from pipeline.planner.limits import memory_bytes
 from pipeline.planner.pricing import HOP_TABLE, PlacedDevice, World
 from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.spec import DeviceSpec
@@ -35,6 +36,7 @@ REFERENCE = "host-reference"
 """The host of a site that names none."""
 
 _HOST_SLOTS = 1  # a node runs its host stages one at a time, in order of deadline
+_BUS_SLOTS = 1  # a bus takes one transfer at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,36 +83,30 @@ def equip(
             hosts[site] = host_named(name, loaded, allow_outside=allow_outside)
         except (AcceleratorError, InputError) as err:
             problems.append(loaded.problem(("sites", site, "host"), str(err)))
-    placed: dict[str, PlacedDevice] = {}
+    placed: dict[str, list[PlacedDevice]] = {VEHICLE: [], CLOUD: []}
     devices: dict[str, DeviceSpec] = {}
-    helps = _helpers(scenario)
-    for name, wanted in scenario.devices.items():
+    for name in _in_order(scenario):
+        wanted = scenario.devices[name]
         host = hosts.get(wanted.site)
-        if host is None or helps.get(wanted.site) == name:
+        if host is None:
             continue
         try:
             device = _device(wanted, host, loaded, allow_outside=allow_outside)
-            placed[wanted.site] = PlacedDevice(
-                name=name,
-                device=device,
-                precision=_precision(wanted, device),
-                slots=wanted.slots,
+            placed[wanted.site].append(
+                PlacedDevice(
+                    name=name,
+                    device=device,
+                    precision=_precision(wanted, device),
+                    slots=wanted.slots,
+                    ops=None if wanted.ops is None else frozenset(wanted.ops),
+                    memory_bytes=wanted.memory or memory_bytes(device),
+                )
             )
         except (AcceleratorError, InputError) as err:
             key = "spec" if wanted.spec is not None else "backend"
+            key = key if wanted.ops is None else "ops"
             problems.append(loaded.problem(("devices", name, key), str(err)))
             continue
-        helper = helps.get(wanted.site)
-        if helper is not None:
-            try:
-                beside = _device(
-                    scenario.devices[helper], host, loaded, allow_outside=allow_outside
-                )
-                device = joined(device, beside)
-                placed[wanted.site] = replace(placed[wanted.site], device=device)
-            except (AcceleratorError, InputError) as err:
-                problems.append(loaded.problem(("devices", helper, "ops"), str(err)))
-                continue
         devices[name] = DeviceSpec(
             name=name,
             id=wanted.backend or device.name,
@@ -135,6 +131,10 @@ def equip(
         problems.extend(err.problems)
     if problems or link is None:
         raise ScenarioError(problems)
+    for found in placed.values():
+        if len(found) == 1:  # alone, it leaves what its units do not run to its own processor
+            found[0] = replace(found[0], ops=None)
+    buses = {f"{site}{BUS}": site for site, found in placed.items() if len(found) > 1}
     host_of = {VEHICLE: "vehicle-host", CLOUD: "cloud-host", CONSUMER: "consumer-host"}
     sites = Sites(
         vehicle=VEHICLE,
@@ -142,32 +142,38 @@ def equip(
         device_site={
             **{name: spec.site for name, spec in devices.items()},
             **{host: site for site, host in host_of.items()},
+            **buses,
         },
         host=host_of,
     )
     quote = LinkQuote(link)
+    everything = [*placed[VEHICLE], *placed[CLOUD]]
+    used = [hosts[VEHICLE], hosts[CLOUD], *(p.device for p in everything)]
+    quantiles = {
+        **{device.name: device.jitter_ppm for device in used},
+        HOP_TABLE: hosts[VEHICLE].jitter_ppm,
+    }
     world = World(
         sites=sites,
-        edge=placed[VEHICLE],
-        cloud=placed[CLOUD],
+        edge=placed[VEHICLE][0],
+        cloud=placed[CLOUD][0],
+        beside=(*placed[VEHICLE][1:], *placed[CLOUD][1:]),
+        quantiles=quantiles,
         vehicle_host=hosts[VEHICLE],
         cloud_host=hosts[CLOUD],
         link=quote,
         link_late=quote,
     )
-    used = [hosts[VEHICLE], hosts[CLOUD], *(p.device for p in placed.values())]
     return Equipment(
         world=world,
         link=link,
         devices=devices,
         slots={
             **dict.fromkeys(host_of.values(), _HOST_SLOTS),
-            **{p.name: p.slots for p in placed.values()},
+            **dict.fromkeys(buses, _BUS_SLOTS),
+            **{p.name: p.slots for p in everything},
         },
-        quantiles={
-            **{device.name: device.jitter_ppm for device in used},
-            HOP_TABLE: hosts[VEHICLE].jitter_ppm,
-        },
+        quantiles=quantiles,
         hashes={f"device:{d.name}": device_hash(d) for d in used} | link_hashes(link),
     )
 
@@ -208,14 +214,9 @@ def _device(
     return device if wanted.ops is None else limited(device, wanted.ops)
 
 
-def _helpers(scenario: Scenario) -> dict[str, str]:
-    """By site the device with `ops` that stands beside another, which it joins."""
-    alone = {wanted.site for wanted in scenario.devices.values() if wanted.ops is None}
-    return {
-        wanted.site: name
-        for name, wanted in scenario.devices.items()
-        if wanted.ops is not None and wanted.site in alone
-    }
+def _in_order(scenario: Scenario) -> list[str]:
+    """Devices as they are written, those with `ops` last: the first of a site can do it all."""
+    return sorted(scenario.devices, key=lambda name: scenario.devices[name].ops is not None)
 
 
 def _precision(wanted: DeviceModel, device: Device) -> Precision:

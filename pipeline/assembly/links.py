@@ -17,6 +17,7 @@ from pipeline.link.steps import PPM
 from pipeline.scenario.references import VEHICLE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pipeline.link.trace import Trace
@@ -70,10 +71,37 @@ def link_hashes(link: LinkConfig) -> dict[str, str]:
     return {} if link.trace is None else {f"trace:{link.name}": link.trace.content_hash()}
 
 
-def world_for(world: World, link: LinkConfig, *, task: str, percentile: float) -> World:
-    """The world as one task's plan sees it: with its share of the link, at its percentile."""
+def world_for(
+    world: World,
+    link: LinkConfig,
+    *,
+    task: str,
+    percentile: float,
+    devices: Sequence[str] | None = None,
+) -> World:
+    """The world as one task's plan sees it: its share of the link, its percentile, its devices.
+
+    Args:
+        world: The world of all tasks.
+        link: The link.
+        task: Name of the task.
+        percentile: Percentile that latencies are predicted at.
+        devices: Devices that it may use, at least one of each site; None for all.
+    """
+    near, far = (
+        [d for d in world.at(site) if devices is None or d.name in devices]
+        for site in (world.sites.vehicle, world.sites.cloud)
+    )
+    # One that is left alone with its `ops` leaves the rest to its own processor.
+    near, far = (
+        [replace(placed, ops=None) for placed in found] if len(found) == 1 else found
+        for found in (near, far)
+    )
     return replace(
         world,
+        edge=near[0],
+        cloud=far[0],
+        beside=(*near[1:], *far[1:]),
         link=LinkQuote(link, task=task),
         link_late=LinkQuote(link, task=task, percentile=percentile),
     )

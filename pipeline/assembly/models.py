@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from accelerators.backends.ort import optimise
 from accelerators.errors import ModelLoadError
 from pipeline.assembly.places import BUILTIN, resolve
-from pipeline.assembly.telling import Told, told_of
+from pipeline.assembly.telling import Told, told_for_timing, told_of
 from pipeline.errors import ModelError
 from pipeline.graph import load_graph
 from pipeline.tasks.builtin import DEMO_INPUT, build_demo_network
@@ -45,6 +45,7 @@ class LoadedModel:
         told: What it reads and how its outputs are decoded.
         untrained: Whether its weights were never trained.
         stateful: Whether its answer hangs on what it saw before.
+        timing_only: Whether it is priced and never run.
     """
 
     name: str
@@ -53,6 +54,7 @@ class LoadedModel:
     told: Told
     untrained: bool
     stateful: bool
+    timing_only: bool = False
 
 
 def load_model(
@@ -79,6 +81,17 @@ def load_model(
         raise ModelError(path, f"its sha256 is {digest[:16]}…, the scenario says {variant.sha256}")
     if card is not None:
         _check_card(card, path, digest, len(data))
+    if variant.timing_only:  # not optimised: folded, weights that are nodes would fill the memory
+        graph = load_graph(path)
+        return LoadedModel(
+            name=variant.model,
+            sha256=digest,
+            graph=graph,
+            told=told_for_timing(task, card, graph),
+            untrained=True,
+            stateful=card is not None and card.stateful,
+            timing_only=True,
+        )
     told = told_of(task, card)
     load_graph(path)  # first the file itself, for errors that name what its author wrote
     optimised = directory / f"{digest[:24]}-{_LEVEL}-{version('onnxruntime')}.onnx"

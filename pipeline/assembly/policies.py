@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from pipeline.plan.maps import PlanMap, RegionMap
     from pipeline.plan.plan import Candidate, Plan
     from pipeline.plan.routes import Route, RouteStep
-    from pipeline.planner.candidates import Subject
     from pipeline.planner.planning import Planned
+    from pipeline.planner.subjects import Subject
     from pipeline.runtime.core.config import HedgeStart
     from pipeline.runtime.spec import SegmentSpec
     from pipeline.scenario.loading import LoadedScenario
@@ -103,14 +103,16 @@ def police(
         for name, found in planned.items()
     }
     steps = [step for task in drafted.values() for step in task.steps]
-    edge = equipment.world.edge.name
-    blocking_ns = longest_ns(steps, edge, equipment.quantiles)
+    blocking_ns = {
+        name: longest_ns(steps, task.planned.world.edge.name, equipment.quantiles)
+        for name, task in drafted.items()
+    }
     warnings: list[str] = []
     tasks: dict[str, TaskConfig] = {}
     segments: dict[str, SegmentSpec] = {}
     for name, task in drafted.items():
         ways = tuple(
-            _timed(loaded, name, way, hedge, task, equipment, blocking_ns, warnings)
+            _timed(loaded, name, way, hedge, task, equipment, blocking_ns[name], warnings)
             for way, hedge in task.ways
         )
         batch = scenario.devices[equipment.world.cloud.name].batch
@@ -125,9 +127,10 @@ def police(
         )
         for way, hedge in task.ways:
             draft = next(d for d in task.planned.drafts if d.route.id == way.route.id)
-            made = segments_of(task.planned.subject, draft, directory)
-            if hedge is not None and hedge.draft.route.id != draft.route.id:
-                subject = variants.get(name, task.planned.subject)
+            own = task.planned.subject_of(draft)
+            made = segments_of(own, draft, directory)
+            if hedge is not None:
+                subject = variants.get(name, own)
                 made += segments_of(subject, hedge.draft, directory)
             segments.update({segment.name: segment for segment in made})
     covered = frozenset(
@@ -223,7 +226,7 @@ def _draft(
         hedge = None
         if policy.hedge.start != "never" and draft.cut:
             if variant is None:
-                hedge = tail_hedge(planned.subject, planned.world, draft)
+                hedge = tail_hedge(planned.subject_of(draft), planned.world, draft)
             else:
                 hedge = variant_hedge(variant, planned.world)
         way = Way(route=draft.route, places=places)
@@ -316,7 +319,7 @@ def _timed(
         start=start,
         after_ns=after_ns,
         length_ns=length_ns,
-        device=equipment.world.edge.name,
+        device=planned.world.edge.name,
         device_ns=device_ns,
         blocking_ns=blocking_ns,
         margin_ns=policy.margin,

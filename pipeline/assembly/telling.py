@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InputError, TaskSettingError
-from pipeline.runtime.spec import PictureInput, PillarInput, TrackInput
+from pipeline.runtime.spec import PictureInput, PillarInput, TensorInput, TrackInput
 from pipeline.tasks.pillars import PillarSpec
 from pipeline.tasks.prepare import InputSpec
 from pipeline.tasks.tracking.histories import HistorySpec
@@ -17,6 +17,7 @@ from pipeline.values import from_plain
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.graph.model import Graph
     from pipeline.runtime.spec import Setting
     from pipeline.scenario.models import Task, TaskInput
     from pipeline.tasks.cards import ModelCard
@@ -34,7 +35,7 @@ class Told:
         parameters: The decoder's parameters.
     """
 
-    input: PictureInput | PillarInput | TrackInput
+    input: PictureInput | PillarInput | TensorInput | TrackInput
     decoder: str
     parameters: dict[str, Setting]
 
@@ -48,6 +49,27 @@ def told_of(task: Task, card: ModelCard | None) -> Told:
     """
     decoder, parameters = _output(task, card)
     return Told(input=_input(task.input, card), decoder=decoder, parameters=parameters)
+
+
+def told_for_timing(task: Task, card: ModelCard | None, graph: Graph) -> Told:
+    """The same of a network that is priced and never run: its own shapes say what it reads.
+
+    A single input of three channels is a picture; anything else is a tensor of its shape.
+
+    Raises:
+        TaskSettingError: Neither scenario nor card names a decoder, whose time is counted.
+    """
+    if card is not None or task.input.size is not None or task.input.pillars is not None:
+        return told_of(task, card)
+    decoder, parameters = _output(task, card)
+    shape = graph.tensors[graph.inputs[0]].shape
+    reads: PictureInput | TensorInput = TensorInput(shape=shape)
+    match graph.inputs, shape:
+        case [_], (1, 3, height, width):
+            reads = PictureInput(spec=InputSpec(width=width, height=height))
+        case _:
+            pass
+    return Told(input=reads, decoder=decoder, parameters=parameters)
 
 
 def _input(wanted: TaskInput, card: ModelCard | None) -> PictureInput | PillarInput | TrackInput:

@@ -18,9 +18,10 @@ from pipeline.cli.calibrating import calibrate
 from pipeline.cli.demonstrating import print_standings
 from pipeline.cli.explaining import print_explanation
 from pipeline.cli.mapping import print_map
-from pipeline.cli.planning import plan_diff
-from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
+from pipeline.cli.planning import print_plan
+from pipeline.cli.printing import print_json, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
+from pipeline.cli.reasoning import plan_diff
 from pipeline.cli.recording import rec
 from pipeline.cli.scoring import score
 from pipeline.cli.siting import plan_sites
@@ -210,6 +211,9 @@ def plan(
         list[Path] | None,
         typer.Option("--site", metavar="FILE", help="A site of your own beside them; repeatable."),
     ] = None,
+    pareto: Annotated[
+        bool, typer.Option("--pareto", help="Show only candidates that no other one beats.")
+    ] = False,
     allow_outside: options.Outside = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -252,7 +256,7 @@ def plan(
     if common.json:
         print_json(document)
     else:
-        print_plan(common, document)
+        print_plan(common, document, pareto=pareto)
         print_map(document)
 
 

@@ -1,119 +1,150 @@
-"""What a plan says beside its candidates: reasons, and what several tasks do to each other."""
+"""A plan for people: every candidate on one table, and why the chosen one won."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
-from pipeline import api
-from pipeline.cli.printing import candidate_title, print_json, print_table
+from pipeline.cli.layering import on, print_layers
+from pipeline.cli.reasoning import candidate_title, print_together, reason_lines
+from pipeline.cli.tables import print_table
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from pipeline.cli.options import Common
-    from pipeline.plan.document import PlanDocument, TaskDocument
-
-_DIFFERS = 1
-_SHOWN = 4  # operators that fell back
+    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
 
 
-def reason_lines(document: PlanDocument, task: TaskDocument) -> list[str]:
-    """Runner-up, what binds, what would turn the choice, and what fell back."""
-    found = next((one for one in document["reasons"] if one["name"] == task["name"]), None)
-    if found is None:
-        return []
-    lines, candidates = [], task["candidates"]
-    if found["runner_up"] is not None and found["margin_ms"] is not None:
-        runner = candidate_title(candidates[found["runner_up"]])
-        lines.append(f"runner-up: {runner}, {found['margin_ms']:+.1f} ms")
-    if found["binding"]:
-        lines.append(f"binding: {', '.join(found['binding'])}")
-    if found["flips"]:
-        turns = [
-            f"{flip['what']} {flip['side']} {flip['at']:.3g} {flip['unit']}: "
-            f"{candidate_title(candidates[flip['candidate']])}"
-            for flip in found["flips"]
-        ]
-        lines.append(f"flips: {'; '.join(turns)}")
-    else:
-        lines.append("flips: nothing within 64 times or a 64th of what it is")
-    if found["fallbacks"]:
-        total = sum(fallback["cost_ms"] for fallback in found["fallbacks"])
-        names = ", ".join(
-            f"{fallback['operator']} on {fallback['on']} {fallback['cost_ms']:.2f} ms"
-            for fallback in found["fallbacks"][:_SHOWN]
-        )
-        left = len(found["fallbacks"]) - _SHOWN
-        more = f" and {left} more" if left > 0 else ""
-        lines.append(f"fell back to a host: {names}{more}, {total:.2f} ms in all")
-    return lines
+def print_plan(common: Common, document: PlanDocument, *, pareto: bool = False) -> None:
+    """Every candidate of every task on one table, and why the chosen one won.
 
-
-def print_together(common: Common, document: PlanDocument) -> None:
-    """What the tasks do to each other: waits, shares, how busy all is, what more is worth."""
-    together = document["together"]
-    if together is None:
-        return
-    print(f"together  (worth {together['worth']:.3f}; waits are means, latency at the percentile)")
-    tasks = {task["name"]: task for task in document["tasks"]}
-    rows = [
-        (
-            told["name"],
-            candidate_title(tasks[told["name"]]["candidates"][tasks[told["name"]]["run"]]),
-            candidate_title(tasks[told["name"]]["candidates"][told["alone"]]),
-            f"{told['importance']:g}",
-            f"{100 * told['in_time']:.1f} %",
-            f"{told['wait_ms']:.2f}",
-            f"{told['latency_ms']:.1f}",
-            "" if told["share"] is None else f"{100 * told['share']:.0f} %",
-            "" if told["needs_mbps"] is None else f"{told['needs_mbps']:.2f}",
-        )
-        for told in together["tasks"]
-    ]
-    header = (
-        *("task", "runs", "alone", "importance", "in time", "wait ms", "latency ms"),
-        *("uplink share", "needs Mbit/s"),
-    )
-    print_table(common, header, rows, left=3)
-    busy = ", ".join(f"{name} {100 * share:.0f} %" for name, share in together["busy"].items())
-    print(f"  busy: {busy} (limit {100 * max(together['limit'].values()):.0f} %)")
-    for price in together["prices"]:
-        less = "" if price["less"] is None else f", {price['step']} less {price['less']:+.3f}"
-        if price["more"] or price["less"]:
-            print(
-                f"  {price['resource']}: {price['step']} more is worth {price['more']:+.3f}{less}"
-            )
-    if not any(price["more"] or price["less"] for price in together["prices"]):
-        print("  a little more or less of any shared resource changes nothing")
-    if together["binding"]:
-        print(f"  binding: {', '.join(together['binding'])}")
-    if together["note"]:
-        print(f"  {together['note']}")
-
-
-def plan_diff(common: Common, first: Path, second: Path, given: api.Options) -> None:
-    """Print how two plans differ; ends with 1 where they do.
-
-    Raises:
-        typer.Exit: Always, with the code.
+    Args:
+        common: How to print.
+        document: The plan.
+        pareto: Whether only candidates are shown that no other one beats, and the one that runs.
     """
-    document = api.plan_diff(first, second, given)
-    if common.json:
-        print_json(document)
-        raise typer.Exit(0 if document["same"] else _DIFFERS)
-    if document["same"]:
-        print(f"same: {first} and {second} decide and predict the same")
-        raise typer.Exit(0)
-    print(f"{first} → {second}")
-    for change in document["made_from"]:
-        before, after = (text[:12] if text else "nothing" for text in (change["a"], change["b"]))
-        print(f"  made from another {change['what']}: {before} → {after}")
+    spans = _passed_spans(document)
     for task in document["tasks"]:
-        print(f"{task['name']}: {task['summary']}")
-        for found in task["changes"]:
-            print(f"  {found['what']}: {found['a']} → {found['b']}")
-    for found in document["other"]:
-        print(f"  {found['what']}: {found['a']} → {found['b']}")
-    raise typer.Exit(_DIFFERS)
+        print(f"{task['name']}  (ms at p{document['percentile']:g}, idle; spans are medians)")
+        shown = [
+            index
+            for index, candidate in enumerate(task["candidates"])
+            if candidate["pareto"] or index == task["run"] or not pareto
+        ]
+        candidates = [task["candidates"][index] for index in shown]
+        extra = _Columns(candidates)
+        rows = [(*_candidate_row(task, index, spans, extra),) for index in shown]
+        header = ("", "route", *extra.variant_name, "on", "codec", "latency", "bias")
+        tail = ("up B", "down B", *extra.names, "agree", "")
+        print_table(common, (*header, *spans, *tail), rows, left=4 + len(extra.variant_name))
+        left_out = len(task["candidates"]) - len(shown)
+        if left_out:
+            print(f"  {left_out} candidates are left out, each beaten by one that is shown")
+        _print_reasons(common, document, task)
+        print()
+    if document["together"] is not None:
+        print_together(common, document)
+
+
+class _Columns:
+    """Columns that are shown where some candidate has something to say there."""
+
+    def __init__(self, candidates: Sequence[CandidateDocument]) -> None:
+        self.variants = len({c["variant"] for c in candidates}) > 1
+        self.hedged = any(c["hedged_ms"] is not None for c in candidates)
+        self.energy = any(c["energy_mj"] is not None for c in candidates)
+        self.verified = any(c["verified"] is not None for c in candidates)
+
+    @property
+    def variant_name(self) -> tuple[str, ...]:
+        """Header of the variants' column, where there is one."""
+        return ("variant",) if self.variants else ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Headers."""
+        return (
+            *(("hedged",) if self.hedged else ()),
+            *(("mJ",) if self.energy else ()),
+            *(("in time",) if self.verified else ()),
+        )
+
+    def of(self, candidate: CandidateDocument) -> tuple[str, ...]:
+        """Figures of a candidate."""
+        hedged, energy, verified = (
+            candidate["hedged_ms"],
+            candidate["energy_mj"],
+            candidate["verified"],
+        )
+        found: list[str] = []
+        if self.hedged:
+            found.append("" if hedged is None else f"{hedged:.1f}")
+        if self.energy:
+            found.append("" if energy is None else f"{energy:.1f}")
+        if self.verified:
+            found.append(
+                ""
+                if verified is None
+                else f"{100 * verified['rate']:.1f} % ≥ {100 * verified['rate_least']:.1f}"
+            )
+        return tuple(found)
+
+
+def _print_reasons(common: Common, document: PlanDocument, task: TaskDocument) -> None:
+    chosen = task["candidates"][task["run"]]
+    if chosen["cut"] and chosen["route"] == "split":
+        pin = f"  ({chosen['pin']})" if chosen["pin"] else ""
+        print(f"  cut at {', '.join(chosen['cut'])}{pin}")
+    print(f"  {task['explanation']}")
+    for line in reason_lines(document, task):
+        print(f"  {line}")
+    for number, relaxed in enumerate(task["relaxations"]):
+        print(f"  {'relax' if not number else 'or   '} {relaxed['text']}")
+    if chosen["gap"] > 0:
+        print(f"  who runs what may be up to {100 * chosen['gap']:.2g} % above the best")
+    if chosen["load_ms"] is not None and common.verbose:
+        print(f"  weights are on their devices {chosen['load_ms']:.1f} ms after they are sent")
+    print_layers(common, task)
+    if common.verbose:
+        for candidate in task["candidates"]:
+            print(f"    {candidate_title(candidate)}: {candidate['why']}")
+
+
+def _passed_spans(document: PlanDocument) -> list[str]:
+    order = list(document["tasks"][0]["candidates"][0]["spans"])
+    passed = {
+        span
+        for task in document["tasks"]
+        for candidate in task["candidates"]
+        for span, value in candidate["spans"].items()
+        if value is not None
+    }
+    return [span for span in order if span in passed]
+
+
+def _candidate_row(
+    task: TaskDocument, index: int, spans: Sequence[str], extra: _Columns
+) -> tuple[str, ...]:
+    candidate = task["candidates"][index]
+    mark = "▶" if index == task["chosen"] else ("▷" if index == task["run"] else "")
+    low, high = candidate["interval_ms"]
+    values = (candidate["spans"][span] for span in spans)
+    agreement = candidate["agreement"]
+    state = "" if candidate["allowed"] else "not allowed"
+    if not candidate["feasible"]:
+        state = "infeasible"
+    return (
+        mark,
+        candidate["route"],
+        *((candidate["variant"],) if extra.variants else ()),
+        on(candidate),
+        "+".join(dict.fromkeys(candidate["codecs"].values())),
+        f"{candidate['latency_ms']:.1f}",
+        f"{low:.1f}–{high:.1f}",
+        *("" if value is None else f"{value:.2f}" for value in values),
+        f"{candidate['bytes_up']:,}".replace(",", " "),
+        f"{candidate['bytes_down']:,}".replace(",", " "),
+        *extra.of(candidate),
+        "" if agreement is None else f"{agreement:.3f}",
+        state,
+    )

@@ -6,49 +6,25 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from pipeline.cli.tables import console, print_table
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from rich.console import Console
-
     from pipeline.api import RerunResult, Result
     from pipeline.cli.options import Common
-    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
 
-_PIPE_WIDTH = 200  # a table in a pipe is not folded; whoever reads it chooses the width
+__all__ = [
+    "console",
+    "print_json",
+    "print_rerun",
+    "print_result",
+    "print_table",
+]
 
 
 def print_json(document: object) -> None:
     """One JSON document on standard output."""
     json.dump(document, sys.stdout, ensure_ascii=False, indent=2, allow_nan=False)
     sys.stdout.write("\n")
-
-
-def console(common: Common) -> Console:
-    """Where tables go; plain and wide in a pipe."""
-    from rich.console import Console
-
-    if sys.stdout.isatty():
-        return Console(no_color=not common.color, highlight=False)
-    return Console(no_color=True, width=_PIPE_WIDTH, highlight=False)
-
-
-def print_table(
-    common: Common,
-    header: Sequence[str],
-    rows: Iterable[Sequence[str]],
-    *,
-    left: int = 1,
-) -> None:
-    """A table without lines; the first `left` columns are text, the others figures."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for index, name in enumerate(header):
-        table.add_column(name, justify="left" if index < left else "right", no_wrap=index < left)
-    for row in rows:
-        table.add_row(*row)
-    console(common).print(table)
 
 
 def print_result(common: Common, result: Result) -> None:
@@ -107,74 +83,6 @@ def print_result(common: Common, result: Result) -> None:
     tail = " (partial)" if document["partial"] else ""
     count = f"{gates} gate{'s' if gates != 1 else ''}" if gates else "no gates"
     print(f"{word}  {count}{tail}   {result.directory}")
-
-
-def print_plan(common: Common, document: PlanDocument) -> None:
-    """Every candidate of every task on one table, and why the chosen one won."""
-    from pipeline.cli.planning import print_together, reason_lines
-
-    spans = _passed_spans(document)
-    for task in document["tasks"]:
-        print(f"{task['name']}  (ms at p{document['percentile']:g}, idle; spans are medians)")
-        rows = [_candidate_row(task, index, spans) for index in range(len(task["candidates"]))]
-        header = ("", "route", "codec", "latency", "bias", *spans, "up B", "down B", "agree", "")
-        print_table(common, header, rows, left=3)
-        chosen = task["candidates"][task["run"]]
-        if chosen["cut"] and chosen["route"] == "split":
-            print(
-                f"  cut at {', '.join(chosen['cut'])}"
-                + (f"  ({chosen['pin']})" if chosen["pin"] else "")
-            )
-        print(f"  {task['explanation']}")
-        for line in reason_lines(document, task):
-            print(f"  {line}")
-        if common.verbose:
-            for candidate in task["candidates"]:
-                print(f"    {candidate_title(candidate)}: {candidate['why']}")
-        print()
-    if document["together"] is not None:
-        print_together(common, document)
-
-
-def _passed_spans(document: PlanDocument) -> list[str]:
-    order = list(document["tasks"][0]["candidates"][0]["spans"])
-    passed = {
-        span
-        for task in document["tasks"]
-        for candidate in task["candidates"]
-        for span, value in candidate["spans"].items()
-        if value is not None
-    }
-    return [span for span in order if span in passed]
-
-
-def candidate_title(candidate: CandidateDocument) -> str:
-    """A candidate in a word or two."""
-    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
-    return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
-
-
-def _candidate_row(task: TaskDocument, index: int, spans: Sequence[str]) -> tuple[str, ...]:
-    candidate = task["candidates"][index]
-    mark = "▶" if index == task["chosen"] else ("▷" if index == task["run"] else "")
-    low, high = candidate["interval_ms"]
-    values = (candidate["spans"][span] for span in spans)
-    agreement = candidate["agreement"]
-    state = "" if candidate["allowed"] else "not allowed"
-    if not candidate["feasible"]:
-        state = "infeasible"
-    return (
-        mark,
-        candidate["route"],
-        "+".join(dict.fromkeys(candidate["codecs"].values())),
-        f"{candidate['latency_ms']:.1f}",
-        f"{low:.1f}–{high:.1f}",
-        *("" if value is None else f"{value:.2f}" for value in values),
-        f"{candidate['bytes_up']:,}".replace(",", " "),
-        f"{candidate['bytes_down']:,}".replace(",", " "),
-        "" if agreement is None else f"{agreement:.3f}",
-        state,
-    )
 
 
 def print_rerun(result: RerunResult) -> None:

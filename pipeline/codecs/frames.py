@@ -1,9 +1,10 @@
-"""Codecs of pictures that cross whole: raw pixels, or JPEG."""
+"""Codecs of pictures that cross whole: raw pixels, or an image file such as JPEG."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Self
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import cv2
 import numpy as np
@@ -25,6 +26,9 @@ _LARGEST_SIDE = 65_500  # libjpeg's JPEG_MAX_DIMENSION
 
 DEFAULT_QUALITY = 80
 """JPEG quality where a plan names none: about a quarter of the raw size on noisy pictures."""
+
+MOST_DIVISOR = 8
+"""A picture's sides are divided by no more than this before it crosses."""
 
 _START = b"\xff\xd8"
 _END = b"\xff\xd9"
@@ -71,48 +75,72 @@ class Raw:
         return math.prod(shape)
 
 
-class Jpeg:
-    """Sends a picture as JPEG: uint8, shape (height, width, 3), channels blue, green, red.
+class Compressed:
+    """Sends a picture as an image file: uint8, shape (height, width, 3), channels blue, green, red.
 
     Two buffers: the file (uint8, shape (bytes,)), then its xxh3-64 (uint64, shape (1,)), because
-    a decoder takes most altered files without a word and gives altered pixels.
+    a decoder takes most altered files without a word and gives altered pixels. With a divisor the
+    picture crosses with sides that many times shorter, rounded up, and is stretched back.
     """
 
+    stem: ClassVar[str]
     lossless = False
 
-    def __init__(self, quality: int = DEFAULT_QUALITY) -> None:
-        if not 1 <= quality <= 100:  # noqa: PLR2004 - libjpeg's own scale
-            raise CodecError(f"jpeg:{quality}", "quality goes from 1 to 100")
-        self.quality = quality
+    def __init__(self, quality: int = DEFAULT_QUALITY, divisor: int = 1) -> None:
+        if not 1 <= quality <= 100:  # noqa: PLR2004 - the libraries' own scale
+            raise CodecError(f"{self.stem}:{quality}", "quality goes from 1 to 100")
+        if not 1 <= divisor <= MOST_DIVISOR:
+            raise CodecError(
+                f"{self.stem}:{quality}/{divisor}", f"sides are divided by 1 to {MOST_DIVISOR}"
+            )
+        self.quality, self.divisor = quality, divisor
 
     @classmethod
     def parse(cls, parameter: str) -> Self:
-        """Make the codec from the text after the colon: the quality, 1 to 100; 80 where empty.
+        """Make the codec from the text after the colon, such as `80`, or `80/2` for half sides.
+
+        The quality is a number from 1 to 100, 80 where empty.
 
         Raises:
-            CodecError: Not a whole number from 1 to 100.
+            CodecError: Not such a text.
         """
         if not parameter:
             return cls()
-        if not (parameter.isascii() and parameter.isdigit()):
-            raise CodecError(f"jpeg:{parameter}", "quality goes from 1 to 100, such as jpeg:80")
-        return cls(int(parameter))
+        quality, slash, divisor = parameter.partition("/")
+        if not all(part.isascii() and part.isdigit() for part in (quality, divisor or "1")) or (
+            slash and not divisor
+        ):
+            reason = f"quality goes from 1 to 100, such as {cls.stem}:80, or {cls.stem}:80/2"
+            raise CodecError(f"{cls.stem}:{parameter}", reason)
+        return cls(int(quality), int(divisor or "1"))
 
     @property
     def name(self) -> str:
-        """Such as `jpeg:80`."""
-        return f"jpeg:{self.quality}"
+        """Such as `jpeg:80`, or `jpeg:80/2`."""
+        tail = f"/{self.divisor}" if self.divisor > 1 else ""
+        return f"{self.stem}:{self.quality}{tail}"
+
+    def crossing_shape(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """Shape of the picture in the file, of one of this shape."""
+        height, width, channels = shape
+        return -(-height // self.divisor), -(-width // self.divisor), channels
 
     def encode(self, tensor: Array) -> Encoded:
         """Make a picture ready to cross.
 
         Raises:
-            CodecError: Not uint8 of shape (height, width, 3), or a side is beyond JPEG's limit.
+            CodecError: Not uint8 of shape (height, width, 3), or a side is beyond the format.
         """
-        _require_colors(self.name, tensor.dtype, tensor.shape)
+        require_colors(self.name, tensor.dtype, tensor.shape)
         pixels = np.asarray(tensor, dtype=np.uint8, order="C")
+        height, width, _ = self.crossing_shape(pixels.shape)
+        shrunk = pixels
+        if self.divisor > 1:
+            shrunk = np.asarray(
+                cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), np.uint8
+            )
         try:
-            done, data = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, self.quality))
+            done, data = self._file(shrunk)
         except cv2.error as err:
             raise CodecError(self.name, f"the picture was not encoded: {err.err}") from err
         if not done:
@@ -132,7 +160,7 @@ class Jpeg:
             CodecError: The file was altered or cut short, or its own header contradicts the
                 declared shape (read before any pixel is decoded).
         """
-        _require_colors(self.name, encoded.dtype, encoded.shape)
+        require_colors(self.name, encoded.dtype, encoded.shape)
         size = encoded.buffers[0].size if encoded.buffers else 0
         file, check = checked_buffers(
             self.name, encoded, "uint8", [(_UINT8, (size,)), (_CHECK, (1,))]
@@ -140,25 +168,54 @@ class Jpeg:
         data = np.ascontiguousarray(file, dtype=np.uint8)
         if xxhash.xxh3_64_intdigest(data.data) != int(check[0]):
             raise CodecError(self.name, "the file was altered on its way")
-        declared = header_shape(data)
-        if declared != encoded.shape:
-            raise CodecError(
-                self.name, f"the file's header says {declared}, the message {encoded.shape}"
-            )
-        if bytes(data[-2:]) != _END:
+        declared = self._header(data)
+        wanted = self.crossing_shape(encoded.shape)
+        if declared != wanted:
+            raise CodecError(self.name, f"the file's header says {declared}, the message {wanted}")
+        if not self._whole(data):
             raise CodecError(self.name, "the file is cut short")
         try:
             pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         except cv2.error as err:
             raise CodecError(self.name, f"the file was not decoded: {err.err}") from err
-        if pixels is None or pixels.shape != encoded.shape or pixels.dtype != np.uint8:
+        if pixels is None or pixels.shape != wanted or pixels.dtype != np.uint8:
             raise CodecError(self.name, "the file was not decoded")
+        if self.divisor > 1:
+            height, width, _ = encoded.shape
+            pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(pixels, dtype=np.uint8, order="C")
 
     def encoded_bytes(self, shape: tuple[int, ...], dtype: str) -> int | None:
         """None: the content decides."""
-        _require_colors(self.name, dtype, shape)
+        require_colors(self.name, dtype, shape)
         return None
+
+    @abstractmethod
+    def _file(self, pixels: NDArray[np.uint8]) -> tuple[bool, Array]:
+        """Whether a picture was written, and the file."""
+
+    @abstractmethod
+    def _header(self, data: NDArray[np.uint8]) -> tuple[int, int, int]:
+        """Shape that the file itself says it has."""
+
+    @abstractmethod
+    def _whole(self, data: NDArray[np.uint8]) -> bool:
+        """Whether the file ends as its format does."""
+
+
+class Jpeg(Compressed):
+    """Sends a picture as JPEG."""
+
+    stem = "jpeg"
+
+    def _file(self, pixels: NDArray[np.uint8]) -> tuple[bool, Array]:
+        return cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, self.quality))
+
+    def _header(self, data: NDArray[np.uint8]) -> tuple[int, int, int]:
+        return header_shape(data)
+
+    def _whole(self, data: NDArray[np.uint8]) -> bool:
+        return bytes(data[-2:]) == _END
 
 
 def header_shape(file: NDArray[np.uint8]) -> tuple[int, int, int]:
@@ -204,7 +261,8 @@ def _require_picture(name: str, dtype: DTypeLike, shape: tuple[int, ...]) -> Non
         raise CodecError(name, f"takes uint8 (height, width, channels), not {dtype}{list(shape)}")
 
 
-def _require_colors(name: str, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
+def require_colors(name: str, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
+    """Refuse what is no picture of three channels and sides that the formats can hold."""
     _require_picture(name, dtype, shape)
     height, width, channels = shape
     if channels != _COLORS or not 1 <= height <= _LARGEST_SIDE or not 1 <= width <= _LARGEST_SIDE:

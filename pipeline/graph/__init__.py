@@ -11,12 +11,14 @@ from pipeline.graph.heads import (
     shape_tensors,
 )
 from pipeline.graph.model import Graph, Operator, Tensor
+from pipeline.graph.parting import Parting, partings, write_parts
 from pipeline.graph.reading import load_graph
 
 __all__ = [
     "CutModel",
     "Graph",
     "Operator",
+    "Parting",
     "Tensor",
     "cut_candidates",
     "cut_model",
@@ -24,7 +26,9 @@ __all__ = [
     "head_from_node",
     "is_head",
     "load_graph",
+    "partings",
     "prefix_heads",
     "segment_work",
     "shape_tensors",
+    "write_parts",
 ]

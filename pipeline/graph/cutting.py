@@ -97,11 +97,11 @@ def cut_model(graph: Graph, head: Collection[int], directory: Path) -> CutModel:
     tail_outputs = tuple(
         name for name in graph.outputs if graph.tensors[name].producer not in {None, *chosen}
     )
-    extractor = _extractor(loaded.model, graph)
+    extractor = extractor_of(loaded.model, graph)
     stem = f"{graph.path.stem}-{_key(graph, chosen)}"
     return CutModel(
-        head=_write(extractor, head_inputs, head_outputs, directory / f"{stem}-head.onnx"),
-        tail=_write(extractor, tail_inputs, tail_outputs, directory / f"{stem}-tail.onnx"),
+        head=write_part(extractor, head_inputs, head_outputs, directory / f"{stem}-head.onnx"),
+        tail=write_part(extractor, tail_inputs, tail_outputs, directory / f"{stem}-tail.onnx"),
         tensors=tensors,
         head_inputs=head_inputs,
         head_outputs=head_outputs,
@@ -118,7 +118,7 @@ def _key(graph: Graph, head: frozenset[int]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _extractor(model: onnx.ModelProto, graph: Graph) -> Extractor:
+def extractor_of(model: onnx.ModelProto, graph: Graph) -> Extractor:
     """An extractor that knows type and shape of every live tensor of the graph."""
     described = {
         tensor.name: helper.make_tensor_value_info(
@@ -134,7 +134,10 @@ def _extractor(model: onnx.ModelProto, graph: Graph) -> Extractor:
     return Extractor(model)
 
 
-def _write(extractor: Extractor, inputs: Sequence[str], outputs: Sequence[str], path: Path) -> Path:
+def write_part(
+    extractor: Extractor, inputs: Sequence[str], outputs: Sequence[str], path: Path
+) -> Path:
+    """Write what lies between two sets of tensors; the file appears whole or not at all."""
     part = extractor.extract_model(list(inputs), list(outputs))
     ends = {*inputs, *outputs}
     inner = [value for value in part.graph.value_info if value.name not in ends]

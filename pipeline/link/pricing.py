@@ -71,6 +71,35 @@ class LinkQuote:
             found = self._serial_ns[key] = self._serial(*key)
         return found
 
+    @property
+    def varies(self) -> bool:
+        """Whether messages of one size take different times."""
+        return bool(self._capacity) or bool(self._config.jitter_ppm) or self._loss_ppm > 0
+
+    def serial_moments_ns(self, payload_bytes: int, direction: Direction) -> tuple[int, int]:
+        """Mean and standard deviation of a message's time on the bottleneck, over the trace."""
+        if not self._capacity:
+            return self._serial(payload_bytes, direction), 0
+        times = self._times(payload_bytes, direction)
+        mean = sum(times) / STARTS
+        variance = sum((time - mean) ** 2 for time in times) / STARTS
+        return round(mean), round(math.sqrt(variance))
+
+    def way_moments_ns(self) -> tuple[int, int]:
+        """Mean and standard deviation of a round trip: its own over the trace, and its jitter."""
+        trips = self._config.round_trips()
+        ends = (*trips.starts_ns[1:], trips.period_ns)
+        lengths = [end - start for start, end in zip(trips.starts_ns, ends, strict=True)]
+        mean = sum(v * n for v, n in zip(trips.values, lengths, strict=True)) / trips.period_ns
+        square = sum(v * v * n for v, n in zip(trips.values, lengths, strict=True))
+        variance = max(0.0, square / trips.period_ns - mean * mean)
+        table = self._config.jitter_ppm or (PPM,)
+        factor = sum(table) / len(table) / PPM
+        spread = sum((ppm / PPM - factor) ** 2 for ppm in table) / len(table)
+        # The two ways are drawn apart, each half a round trip.
+        jitter = 2 * (mean / 2) ** 2 * spread
+        return round(mean * factor), round(math.sqrt(variance + jitter))
+
     def transfer_ns(self, payload_bytes: int, direction: Direction) -> int:
         """Time from handing over to the last bit received, in ns."""
         word = min((1 << 64) - 1, int(self._percentile / 100 * (1 << 64)))
@@ -83,10 +112,15 @@ class LinkQuote:
         rates = self._config.rates(direction)
         if not self._capacity:
             return -(-units // (rates.values[0] * PPM))
+        return self._times(payload_bytes, direction)[_place(STARTS, self._percentile)]
+
+    def _times(self, payload_bytes: int, direction: Direction) -> list[int]:
+        """Times on the bottleneck from evenly spread starts, ascending."""
+        units = units_at_share(payload_bytes, self._share_ppm)
+        period_ns = self._config.rates(direction).period_ns
         capacity = self._capacity[direction]
-        begins = [index * rates.period_ns // STARTS for index in range(STARTS)]
-        times = sorted(capacity.finish_ns(begin_ns, units) - begin_ns for begin_ns in begins)
-        return times[_place(STARTS, self._percentile)]
+        begins = [index * period_ns // STARTS for index in range(STARTS)]
+        return sorted(capacity.finish_ns(begin_ns, units) - begin_ns for begin_ns in begins)
 
 
 def _place(count: int, percentile: float) -> int:

@@ -20,7 +20,7 @@ from pipeline.plan.steps import Host, Move, Run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.plan.plan import Candidate, Plan, TaskPlan
+    from pipeline.plan.plan import Candidate, Plan, TaskPlan, Verified
     from pipeline.plan.routes import RouteStep
 
 SCHEMA = "splitway.plan/1"
@@ -44,6 +44,45 @@ class StepDocument(TypedDict):
     bytes: NotRequired[int]
 
 
+class FallbackDocument(TypedDict):
+    """Operators that devices hand to their hosts, the copies that takes, and the time of both."""
+
+    operators: int
+    copies: int
+    latency_ms: float
+
+
+class BrokenDocument(TypedDict):
+    """A constraint that a candidate does not satisfy; `needed` is in the constraint's own unit."""
+
+    constraint: str
+    subject: str | None
+    needed: int
+    text: str
+
+
+class RelaxationDocument(TypedDict):
+    """The least change of a constraint that makes a candidate feasible; an index into them."""
+
+    constraint: str
+    subject: str | None
+    now: int
+    needed: int
+    candidate: int
+    text: str
+
+
+class VerifiedDocument(TypedDict):
+    """Frames of a virtual run of the task alone, those in time, and the bound of their share."""
+
+    frames: int
+    hits: int
+    rate: float
+    rate_least: float
+    hits_at_high_bias: int
+    latency_ms: float | None
+
+
 class CandidateDocument(TypedDict):
     """One candidate; times in ms, energy in mJ, sizes in bytes."""
 
@@ -53,6 +92,7 @@ class CandidateDocument(TypedDict):
     variant: str
     hedge: str | None
     steps: list[StepDocument]
+    devices: list[str]
     cut: list[str]
     codecs: dict[str, str]
     latency_ms: float
@@ -68,16 +108,44 @@ class CandidateDocument(TypedDict):
     feasible: bool
     robust: bool
     why: str
+    hedged_ms: float | None
+    edge_ms: float
+    cloud_ms: float
+    load_ms: float | None
+    memory_bytes: dict[str, int]
+    fallbacks: FallbackDocument
+    sizes: str
+    broken: list[BrokenDocument]
+    pareto: bool
+    gap: float
+    verified: VerifiedDocument | None
+    median_ms: float
+
+
+class LayerDocument(TypedDict):
+    """An operator that could run elsewhere at its site; transfers are in neither time."""
+
+    name: str
+    op: str
+    on: str
+    latency_ms: float
+    other: str | None
+    otherwise_ms: float
 
 
 class TaskDocument(TypedDict):
-    """The candidates of one task; `chosen` is an index into them, or None."""
+    """The candidates of one task; `chosen` is an index into them, or None.
+
+    `layers` are operators of the candidate that runs.
+    """
 
     name: str
     chosen: int | None
     run: int
     explanation: str
     candidates: list[CandidateDocument]
+    layers: list[LayerDocument]
+    relaxations: list[RelaxationDocument]
 
 
 class PlanDocument(TypedDict):
@@ -135,6 +203,28 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
             _candidate(candidate, spans, task.hedge if index == task.run else "")
             for index, candidate in enumerate(task.candidates)
         ],
+        "layers": [
+            {
+                "name": layer.name,
+                "op": layer.op,
+                "on": layer.on,
+                "latency_ms": layer.latency_ns / _NS_PER_MS,
+                "other": layer.other or None,
+                "otherwise_ms": layer.otherwise_ns / _NS_PER_MS,
+            }
+            for layer in task.layers
+        ],
+        "relaxations": [
+            {
+                "constraint": relaxed.constraint,
+                "subject": relaxed.subject or None,
+                "now": relaxed.now,
+                "needed": relaxed.needed,
+                "candidate": relaxed.candidate,
+                "text": relaxed.text,
+            }
+            for relaxed in task.relaxations
+        ],
     }
 
 
@@ -146,6 +236,7 @@ def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> Candid
         "variant": candidate.route.variant,
         "hedge": hedge or None,
         "steps": [_step(step) for step in candidate.route.steps],
+        "devices": list(candidate.devices),
         "cut": list(candidate.cut),
         "codecs": dict(zip(candidate.cut, candidate.codecs, strict=True)),
         "latency_ms": candidate.latency_ns / _NS_PER_MS,
@@ -164,6 +255,43 @@ def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> Candid
         "feasible": candidate.feasible,
         "robust": candidate.robust,
         "why": candidate.why,
+        "hedged_ms": None if candidate.hedged_ns is None else candidate.hedged_ns / _NS_PER_MS,
+        "edge_ms": candidate.edge_ns / _NS_PER_MS,
+        "cloud_ms": candidate.cloud_ns / _NS_PER_MS,
+        "load_ms": None if candidate.load_ns is None else candidate.load_ns / _NS_PER_MS,
+        "memory_bytes": dict(candidate.memory),
+        "fallbacks": {
+            "operators": candidate.fallbacks,
+            "copies": 2 * candidate.fallbacks,
+            "latency_ms": candidate.fallback_ns / _NS_PER_MS,
+        },
+        "sizes": candidate.sizes,
+        "broken": [
+            {
+                "constraint": broken.constraint,
+                "subject": broken.subject or None,
+                "needed": broken.needed,
+                "text": broken.text,
+            }
+            for broken in candidate.broken
+        ],
+        "pareto": candidate.best,
+        "gap": candidate.gap,
+        "verified": _verified(candidate.verified),
+        "median_ms": candidate.median_ns / _NS_PER_MS,
+    }
+
+
+def _verified(found: Verified | None) -> VerifiedDocument | None:
+    if found is None:
+        return None
+    return {
+        "frames": found.frames,
+        "hits": found.hits,
+        "rate": found.hits / found.frames,
+        "rate_least": found.least,
+        "hits_at_high_bias": found.hits_high,
+        "latency_ms": None if found.latency_ns is None else found.latency_ns / _NS_PER_MS,
     }
 
 

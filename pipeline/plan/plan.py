@@ -2,14 +2,77 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import field
 
 from pipeline.plan.maps import PlanMap, Validity
 from pipeline.plan.predictions import Prediction
 from pipeline.plan.reasons import Reasons
 from pipeline.plan.routes import Route, RouteName
+from pipeline.plan.steps import Run
 from pipeline.plan.together import Together
 from pipeline.values import Value
+
+Constraint = Literal["deadline", "uplink", "downlink", "device", "agreement", "memory", "pixels"]
+"""What a candidate may not satisfy: an uplink, downlink or device that does not keep pace, …"""
+
+
+class Broken(Value, frozen=True, kw_only=True):
+    """A constraint that a candidate does not satisfy.
+
+    Attributes:
+        constraint: Which.
+        subject: Device, where it belongs to one.
+        needed: Least figure of the constraint that this candidate would satisfy: ns of a deadline,
+            bits per second of a link, ns between two frames of a device, an agreement in parts per
+            million, bytes of memory; 0 where no figure helps.
+        text: In words.
+    """
+
+    constraint: Constraint
+    subject: str
+    needed: int
+    text: str
+
+
+class Relaxation(Value, frozen=True, kw_only=True):
+    """The least change of one constraint that makes some candidate feasible.
+
+    Attributes:
+        constraint: Which.
+        subject: Device or route that it belongs to; "" for none.
+        now: What it is now, in the unit of `needed`; 0 where it has no figure.
+        needed: What would do.
+        candidate: Index of the candidate that would then be feasible.
+        text: In words, with the key of the scenario.
+    """
+
+    constraint: Constraint | Literal["route"]
+    subject: str
+    now: int
+    needed: int
+    candidate: int
+    text: str
+
+
+class Verified(Value, frozen=True, kw_only=True):
+    """How often a candidate was in time in a virtual run of its task alone, on the scenario's link.
+
+    Attributes:
+        frames: Frames that were offered.
+        hits: Of these in time, at no bias.
+        least: One-sided 95 % lower bound of the share in time, for independent frames.
+        hits_high: In time at the 90 % quantile of the devices' bias.
+        latency_ns: Latency at the plan's percentile, at no bias, frames without an answer counted
+            as endless; None where it falls on one of those.
+    """
+
+    frames: int
+    hits: int
+    least: float
+    hits_high: int
+    latency_ns: int | None
 
 
 class Candidate(Value, frozen=True, kw_only=True):
@@ -34,6 +97,22 @@ class Candidate(Value, frozen=True, kw_only=True):
         robust: Whether it does so at the 90 % quantile of the bias.
         allowed: Whether the scenario's `route` admits it.
         why: One sentence.
+        edge_ns: Time that a frame holds devices of the car.
+        cloud_ns: Time that a frame holds devices of the cloud.
+        load_ns: Time to bring the segments' weights to their devices before t0, one device after
+            the other; None where a device's figure is not known.
+        memory: Bytes of weights and of the largest operator's tensors on each device.
+        fallbacks: Operators that a device hands to its host, two copies each.
+        fallback_ns: What these take.
+        hedged_ns: The latency with a hedge in the car that starts as late as it may; None where the
+            route stays there, or the hedge is not in time.
+        sizes: Whether bytes were measured on calibration frames or follow from shapes.
+        broken: Constraints that it does not satisfy.
+        best: Whether no other candidate is as good in all of latency, bytes, energy, time in the
+            cloud and agreement, and better in one.
+        gap: How far the choice of devices inside a site may lie above the best, as a share.
+        verified: What came of it in virtual time; None where it was not run.
+        median_ns: Predicted latency of the median frame.
     """
 
     name: RouteName
@@ -53,6 +132,45 @@ class Candidate(Value, frozen=True, kw_only=True):
     robust: bool
     allowed: bool
     why: str
+    edge_ns: int = 0
+    cloud_ns: int = 0
+    load_ns: int | None = None
+    memory: dict[str, int] = field(default_factory=dict)
+    fallbacks: int = 0
+    fallback_ns: int = 0
+    hedged_ns: int | None = None
+    sizes: Literal["measured", "modelled"] = "measured"
+    broken: tuple[Broken, ...] = ()
+    best: bool = False
+    gap: float = 0.0
+    verified: Verified | None = None
+    median_ns: int = 0
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Devices that run its segments, each once, in the order of their first."""
+        runs = (step.step for step in self.route.steps)
+        return tuple(dict.fromkeys(run.device for run in runs if isinstance(run, Run)))
+
+
+class LayerPlace(Value, frozen=True, kw_only=True):
+    """An operator that could run elsewhere at its site, transfers left out.
+
+    Attributes:
+        name: Its name.
+        op: ONNX operator type.
+        on: Device that runs it; of a package the part of it.
+        latency_ns: Its share of its segment's price.
+        other: The other device that would run it soonest; "" for the other part of a package.
+        otherwise_ns: What it would take there.
+    """
+
+    name: str
+    op: str
+    on: str
+    latency_ns: int
+    other: str
+    otherwise_ns: int
 
 
 class TaskPlan(Value, frozen=True, kw_only=True):
@@ -65,6 +183,8 @@ class TaskPlan(Value, frozen=True, kw_only=True):
         run: Index of the one that runs: the chosen one, else the fastest allowed.
         explanation: Why it beat the runner-up, and at what bandwidth that flips.
         hedge: What covers the one that runs, `tail` or `variant:NAME`; "" for nothing.
+        layers: Operators of the one that runs that could run elsewhere at their site.
+        relaxations: Where none is feasible, what would make one so, least change first.
     """
 
     task: str
@@ -73,6 +193,8 @@ class TaskPlan(Value, frozen=True, kw_only=True):
     run: int
     explanation: str
     hedge: str = ""
+    layers: tuple[LayerPlace, ...] = ()
+    relaxations: tuple[Relaxation, ...] = ()
 
     @property
     def route(self) -> Route:

@@ -13,6 +13,7 @@ RouteName = Literal["edge", "raw", "encoded", "split"]
 
 RESULT = "result"  # the name of what comes back, in Move.tensors
 UP, DOWN = ".up", ".down"  # a link's two channels are named after it
+BUS = ".bus"  # and what joins the devices of a site, after the site
 
 _PICTURE_CODECS = ("jpeg", "webp")
 
@@ -34,7 +35,7 @@ class Sites(Value, frozen=True, kw_only=True):
     Attributes:
         vehicle: Name of the vehicle's site.
         cloud: Name of the cloud's site.
-        device_site: Site of each device, hosts included.
+        device_site: Site of each device, hosts and the buses between a site's devices included.
         host: Name of the host device of each site.
     """
 
@@ -44,18 +45,24 @@ class Sites(Value, frozen=True, kw_only=True):
     host: dict[str, str] = field(default_factory=dict)
 
     def site_of(self, step: Step) -> str | None:
-        """Site that a step runs at; None for a move, which runs at no site."""
+        """Site that a step runs at; None for a move over a link, which runs at no site."""
         match step:
             case Run(device=device):
                 return self.device_site[device]
             case Host(site=site):
                 return site
-            case Move():
-                return None
+            case Move(channel=channel):
+                return self.device_site.get(channel)
 
-    def device_of(self, step: Run | Host) -> str:
-        """Device that runs a step, the site's host for a host stage."""
-        return step.device if isinstance(step, Run) else self.host[step.site]
+    def device_of(self, step: Step) -> str:
+        """Device that runs a step: the site's host for a host stage, for a move its channel."""
+        match step:
+            case Run(device=device):
+                return device
+            case Host(site=site):
+                return self.host[site]
+            case Move(channel=channel):
+                return channel
 
 
 class RouteStep(Value, frozen=True, kw_only=True):
@@ -120,6 +127,8 @@ def span_of(step: Step, sites: Sites) -> str:
             return _HOST_SPANS[stage]
         case Run(device=device):
             return "edge" if sites.device_site[device] == sites.vehicle else "cloud"
+        case Move(channel=channel) if channel in sites.device_site:
+            return "edge" if sites.device_site[channel] == sites.vehicle else "cloud"
         case Move(channel=channel):
             return "downlink" if channel.endswith(DOWN) else "uplink"
 

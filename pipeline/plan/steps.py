@@ -34,7 +34,8 @@ class Move(Value, frozen=True, kw_only=True):
 
     Attributes:
         tensors: Names of the tensors, or the one name `result` on the way back.
-        channel: A link between sites in one direction, such as `cell.up`.
+        channel: A link between sites in one direction, such as `cell.up`, or the bus between the
+            devices of a site, such as `cloud.bus`.
         codecs: Codec of each tensor, in the order of `tensors`.
     """
 

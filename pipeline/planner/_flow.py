@@ -8,6 +8,7 @@ finite ones, which then stands for "infinite", stays below 2^30.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,8 +32,12 @@ class MinimumCut:
 
 def capacity_unit(capacities: Mapping[tuple[int, int], int | None]) -> int:
     """The finest power of ten in which finite capacities and "infinite" stay below 2^30."""
-    unit = 1
-    while 1 + sum(_rounded(c, unit) for c in capacities.values() if c is not None) >= _LIMIT:
+    finite = [c for c in capacities.values() if c is not None]
+    # Rounding adds at most one to each, so that most units are ruled out by the sum alone.
+    total, unit = sum(finite), 1
+    while 1 + total // unit >= _LIMIT + len(finite):
+        unit *= 10
+    while 1 + sum((c + unit // 2) // unit for c in finite) >= _LIMIT:
         unit *= 10
     return unit
 
@@ -56,19 +61,17 @@ def minimum_cut(
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow  # noqa: PLC0415
 
     unit = capacity_unit(capacities)
-    finite = [_rounded(c, unit) for c in capacities.values() if c is not None]
-    infinite = 1 + sum(finite)
+    half = unit // 2
+    # One pass over the arcs, and arrays from there on: planning solves this again and again.
+    rounded = [-1 if c is None else (c + half) // unit for c in capacities.values()]
+    amounts = np.array(rounded, dtype=np.int32)
+    infinite = 1 + int(amounts[amounts > 0].sum(dtype=np.int64))
     assert infinite < _LIMIT, "capacities overflow"  # noqa: S101 - scipy would wrap silently
-    arcs = {
-        arc: infinite if capacity is None else _rounded(capacity, unit)
-        for arc, capacity in capacities.items()
-    }
-    arcs = {arc: capacity for arc, capacity in arcs.items() if capacity}
-    ends = np.array(list(arcs), dtype=np.int32).reshape(-1, 2)
-    matrix = csr_array(
-        (np.array(list(arcs.values()), dtype=np.int32), (ends[:, 0], ends[:, 1])),
-        shape=(nodes, nodes),
-    )
+    ends = np.fromiter(chain.from_iterable(capacities), dtype=np.int32, count=2 * len(capacities))
+    kept = amounts != 0
+    amounts = np.where(amounts < 0, np.int32(infinite), amounts)[kept]
+    tails, heads = ends[0::2][kept], ends[1::2][kept]
+    matrix = csr_array((amounts, (tails, heads)), shape=(nodes, nodes))
     result = maximum_flow(matrix, source, sink, method="dinic")
     if result.flow_value >= infinite:
         return None
@@ -79,7 +82,3 @@ def minimum_cut(
         csr_array(residual.T), sink, directed=True, return_predecessors=False
     )
     return MinimumCut(far=frozenset(int(node) for node in behind), unit=unit)
-
-
-def _rounded(capacity: int, unit: int) -> int:
-    return (capacity + unit // 2) // unit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from pipeline.codecs.frames import Compressed
 from pipeline.codecs.registry import codec
 
 _ZSTD, _SPARSE = "zstd", "sparse"
@@ -26,6 +27,10 @@ def coding_parts(
     """
     stem, _, inner = coded.partition(":")
     elements = math.prod(shape)
+    kind = codec(coded)
+    if isinstance(kind, Compressed) and kind.divisor > 1:
+        small = math.prod(kind.crossing_shape(shape))
+        return [(f"{stage}:resize", elements), (f"{stage}:{stem}", small)]
     if stem == _ZSTD:
         under = coding_parts(stage, inner, shape, dtype)
         return [*under, (f"{stage}:{_ZSTD}", most_bytes(inner, shape, dtype))]

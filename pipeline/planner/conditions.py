@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 PPM = 1_000_000
 _NS_PER_S = 1_000_000_000
+_ANYWHERE = ("agreement", "memory", "pixels")  # constraints that no link and no device mends
 _FULLEST_PPM = 990_000  # a device that is always busy has no finite wait
 
 
@@ -84,10 +85,16 @@ def best_of(
         deadline_ns: The task's shortest deadline.
         in_pace: Whether each keeps pace with the task's frames.
     """
-    allowed = [i for i, candidate in enumerate(candidates) if candidate.allowed]
+    able = [i for i, candidate in enumerate(candidates) if candidate.allowed]
+    allowed = [i for i in able if not _never(candidates[i])] or able
     in_time = [i for i in allowed if latencies_ns[i] <= deadline_ns and in_pace[i]]
     if not in_time:
         return min(allowed, key=lambda i: (latencies_ns[i], i))
     best = max(candidates[i].agreement or 0.0 for i in in_time)
     good = [i for i in in_time if (candidates[i].agreement or 0.0) >= best - AGREEMENT_SLACK]
     return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up))
+
+
+def _never(candidate: Candidate) -> bool:
+    """Whether it is ruled out at any conditions."""
+    return any(broken.constraint in _ANYWHERE for broken in candidate.broken)

@@ -251,12 +251,20 @@ def _cost(problem: CutProblem, head: frozenset[int]) -> int | None:
     return total + problem.cloud_post_ns
 
 
+def network_of(problem: CutProblem) -> tuple[dict[tuple[int, int], int | None], int, int]:
+    """The flow network whose minimum cut is solved, with its source and its sink.
+
+    Arcs by their two ends; None is an endless capacity. For benchmarks and other solvers.
+    """
+    count = len(problem.edge_ns)
+    known = [cost for cost in prefix_costs(problem) if cost is not None]
+    return _network(problem, bound_ns=min(known, default=None)), count + 1, count + 2
+
+
 def _solve(problem: CutProblem) -> Cut | None:
     """Minimum over heads, post-processing placed freely; None where pins contradict each other."""
     count = len(problem.edge_ns)
-    known = [cost for cost in prefix_costs(problem) if cost is not None]
-    capacities = _network(problem, bound_ns=min(known, default=None))
-    source, sink = count + 1, count + 2
+    capacities, source, sink = network_of(problem)
     nodes = count + 3 + len(problem.tensors)
     cut = minimum_cut(capacities, nodes=nodes, source=source, sink=sink)
     if cut is None:
@@ -280,24 +288,28 @@ def _network(problem: CutProblem, *, bound_ns: int | None) -> dict[tuple[int, in
     if bound_ns is not None:
         bound_ns -= sum(min(pair) for pair in zip(here, there, strict=True))
     arcs: dict[tuple[int, int], int | None] = {}
-
-    def join(tail: int, head: int, capacity: int | None) -> None:
-        dear = capacity is not None and bound_ns is not None and capacity > bound_ns
-        arcs[tail, head] = None if dear else capacity
-
+    # Written out arc by arc: a plan solves this hundreds of times.
+    dear = bound_ns if bound_ns is not None else max(*here, *there, *_ups(problem), 0)
     for node, (edge, cloud) in enumerate(zip(here, there, strict=True)):
-        least = min(edge, cloud)
-        join(source, node, cloud - least)
-        join(node, sink, edge - least)
+        more = cloud - edge
+        if more > 0:
+            arcs[source, node] = more if more <= dear else None
+        elif more < 0:
+            arcs[node, sink] = -more if -more <= dear else None
     for place, tensor in enumerate(problem.tensors):
         maker = source if tensor.producer is None else tensor.producer
-        upload = count + 3 + place
-        join(maker, upload, tensor.up_ns)
-        for reader in (*tensor.consumers, *((post,) if tensor.delivered else ())):
-            join(upload, reader, None)
+        upload, up_ns = count + 3 + place, tensor.up_ns
+        arcs[maker, upload] = None if up_ns is None or up_ns > dear else up_ns
+        readers = (*tensor.consumers, post) if tensor.delivered else tensor.consumers
+        for reader in readers:
+            arcs[upload, reader] = None
             if maker != source:
-                join(reader, maker, None)
+                arcs[reader, maker] = None
     return arcs | dict.fromkeys(_pins(problem, source=source, sink=sink))
+
+
+def _ups(problem: CutProblem) -> Iterator[int]:
+    return (tensor.up_ns for tensor in problem.tensors if tensor.up_ns is not None)
 
 
 def _pins(problem: CutProblem, *, source: int, sink: int) -> Iterator[tuple[int, int]]:

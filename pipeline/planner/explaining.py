@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from pipeline.planner.planning import Wishes
 
 _NS_PER_MS = 1_000_000
+_ENDS = 2  # devices of a route that has one at each end of the link
 
 
 def title(candidate: Candidate) -> str:
     """A candidate in a word or two, such as `split int8`."""
-    if candidate.name in ("edge", "raw"):
-        return candidate.name
-    coded = "+".join(dict.fromkeys(candidate.codecs))
-    return f"{candidate.name} {coded.replace('jpeg:', 'q')}"
+    words: list[str] = [candidate.name]
+    if candidate.name not in ("edge", "raw"):
+        coded = "+".join(dict.fromkeys(candidate.codecs))
+        words.append(coded.replace("jpeg:", "q"))
+    shared = [d for d in candidate.devices if candidate.gap or len(candidate.devices) > _ENDS]
+    return " ".join([*words, *(["on", "+".join(shared)] if shared else [])])
 
 
 def why(candidate: Candidate, chosen: Candidate, deadline_ns: int) -> str:
@@ -30,7 +33,7 @@ def why(candidate: Candidate, chosen: Candidate, deadline_ns: int) -> str:
     spare_ms = (deadline_ns - candidate.latency_ns) / _NS_PER_MS
     deadline = f"{deadline_ns / _NS_PER_MS:g} ms"
     if candidate.why:
-        verdict = f"cannot keep pace: {candidate.why}"
+        verdict = candidate.why
     elif spare_ms >= 0:
         verdict = f"meets {deadline} with {spare_ms:.1f} ms to spare"
     else:

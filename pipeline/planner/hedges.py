@@ -11,8 +11,9 @@ from msgspec.structs import replace
 from pipeline.graph import segment_work
 from pipeline.link.pricing import LinkQuote
 from pipeline.plan.routes import Route, RouteStep
-from pipeline.plan.steps import Move, Run
+from pipeline.plan.steps import Host, Move, Run
 from pipeline.planner.candidates import drafts
+from pipeline.planner.parts import named
 from pipeline.planner.percentiles import latency_at, samples_ns
 from pipeline.planner.pricing import run_step
 
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.link.model import LinkConfig
-    from pipeline.planner.candidates import Draft, Subject
+    from pipeline.planner.candidates import Draft
     from pipeline.planner.pricing import World
+    from pipeline.planner.subjects import Subject
 
 SURE = 99.9
 """Percentile that a hedge's own time is reckoned with, in percent."""
@@ -37,7 +39,7 @@ class HedgeDraft:
     Attributes:
         route: The hedge's route; its first `shared` steps are the covered route's.
         shared: How many.
-        draft: The candidate that its segments belong to.
+        draft: What its segments are made from.
     """
 
     route: Route
@@ -60,14 +62,18 @@ def tail_hedge(subject: Subject, world: World, covered: Draft) -> HedgeDraft | N
         return None
     whole = drafts(subject, world)[0]
     if not covered.head:
-        return HedgeDraft(route=whole.route, shared=0, draft=whole)
-    head_at = next(i for i, s in enumerate(covered.route.steps) if isinstance(s.step, Run))
-    tail = next(s for s in covered.route.steps[head_at + 1 :] if isinstance(s.step, Run))
-    edge_tail = _on_edge(subject, world, covered, tail)
+        marked = tuple(
+            replace(step, variant=covered.route.steps[0].variant) for step in whole.route.steps
+        )
+        return HedgeDraft(route=replace(whole.route, steps=marked), shared=0, draft=whole)
+    shared = next(
+        i for i, s in enumerate(covered.route.steps) if isinstance(s.step, Host) and i > 0
+    )  # up to `pack`
+    edge_tail, draft = _on_edge(subject, world, covered)
+    named_after = covered.route.steps[0].variant  # of a further variant of the ladder
     behind = whole.route.steps[-2:]  # post in the car, deliver at the consumer
-    shared = head_at + 1
     own = [
-        replace(step, after=(shared + index - 1,))
+        replace(step, after=(shared + index - 1,), variant=named_after)
         for index, step in enumerate((edge_tail, *behind))
     ]
     route = Route(
@@ -77,7 +83,7 @@ def tail_hedge(subject: Subject, world: World, covered: Draft) -> HedgeDraft | N
         model=covered.route.model,
         steps=(*covered.route.steps[:shared], *own),
     )
-    return HedgeDraft(route=route, shared=shared, draft=covered)
+    return HedgeDraft(route=route, shared=shared, draft=draft)
 
 
 def variant_hedge(subject: Subject, world: World) -> HedgeDraft:
@@ -87,12 +93,18 @@ def variant_hedge(subject: Subject, world: World) -> HedgeDraft:
     return HedgeDraft(route=replace(whole.route, steps=named), shared=0, draft=whole)
 
 
-def _on_edge(subject: Subject, world: World, covered: Draft, tail: RouteStep) -> RouteStep:
-    if not isinstance(tail.step, Run):
-        raise TypeError(f"{tail.step} is no segment")
+def _on_edge(subject: Subject, world: World, covered: Draft) -> tuple[RouteStep, Draft]:
+    """What the cloud would have run as one segment in the car, and the draft that has its file."""
     everything = frozenset(range(len(subject.graph.operators)))
-    work = segment_work(subject.graph, everything - covered.head, tail.step.segment)
-    return run_step(world, tail.step.segment, work, world.edge)
+    near = [
+        (part.device, part.operators) for part in covered.parts if part.operators <= covered.head
+    ]
+    chain = [*near, (world.edge.name, everything - covered.head)]
+    parts = tuple(named(f"{subject.task.name}/{subject.variant}", len(everything), chain))
+    tail = parts[-1]
+    work = segment_work(subject.graph, tail.operators, tail.segment)
+    draft = replace(covered, parts=parts)
+    return run_step(world, tail.segment, work, world.edge), draft
 
 
 def left_ns(
@@ -156,7 +168,7 @@ def cost_based_ns(
     total = samples_ns(covered.steps, quantiles) + source_ns
     levels = [(2 * level + 1) * 50.0 / _LEVELS for level in range(_LEVELS)]
     median = LinkQuote(link, task=task)
-    moves = [step for step in covered.steps if isinstance(step.step, Move)]
+    moves = [s for s in covered.steps if isinstance(s.step, Move) and s.span.endswith("link")]
     spread = []
     for level in levels:
         quote = LinkQuote(link, percentile=level, task=task)

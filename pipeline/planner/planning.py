@@ -2,37 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from pipeline.errors import PlanError
 from pipeline.graph import segment_work
-from pipeline.plan.plan import Candidate, TaskPlan
-from pipeline.plan.routes import route_name
-from pipeline.planner.candidates import drafts, segment_names, with_bytes
-from pipeline.planner.explaining import explain, why
-from pipeline.planner.percentiles import latency_at
-from pipeline.planner.pricing import link_spread_ns, route_label
+from pipeline.plan.plan import TaskPlan
+from pipeline.planner.candidates import drafts, with_bytes
+from pipeline.planner.explaining import explain, title, why
+from pipeline.planner.layers import layers_of
+from pipeline.planner.limits import staying
+from pipeline.planner.measuring import Measure
+from pipeline.planner.mixing import mixed
+from pipeline.planner.relaxing import relaxations
 from pipeline.planner.segments import segments_of
-from pipeline.runtime.priming import Computer, walk
-from pipeline.runtime.stages import Stages
+from pipeline.planner.valuing import mark_best, value
+from pipeline.planner.verifying import CANDIDATES, held_against, order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from accelerators.work import SegmentWork
-    from pipeline.plan.routes import RouteStep
-    from pipeline.planner.candidates import Draft, Subject
+    from pipeline.plan.plan import Candidate
+    from pipeline.planner.candidates import Draft
     from pipeline.planner.pricing import World
+    from pipeline.planner.subjects import Subject
+    from pipeline.planner.verifying import Verifier
     from pipeline.runtime.results import ResultCache
     from pipeline.runtime.spec import SegmentSpec
-    from pipeline.tasks.outputs.protocol import OutputDecoder, Result
+    from pipeline.tasks.outputs.protocol import Result
 
     Array = NDArray[np.generic[object]]
 
@@ -51,6 +55,9 @@ class Wishes:
         period_ns: Time between two frames that the task takes.
         frame_bytes: Size of a picture, for its hop to the vehicle.
         percentile: Percentile that latencies are predicted at.
+        min_agreement: Least agreement with the uncut, uncoded network; None for any.
+        pixels_stay: Whether the picture, and what still shows it, stays in the car.
+        memory: Bytes of each device's memory, by name, as far as they are known.
     """
 
     allowed: tuple[str, ...]
@@ -58,6 +65,9 @@ class Wishes:
     period_ns: int
     frame_bytes: int
     percentile: float
+    min_agreement: float | None = None
+    pixels_stay: bool = False
+    memory: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +77,7 @@ class Planned:
     Attributes:
         plan: The plan.
         segments: Segments of the route that runs.
-        subject: The task as it was planned, results measured.
+        ladder: The task's variants as they were planned, the first one first, results measured.
         drafts: What each candidate was made from, in their order.
         world: What it was priced against.
         deadline_ns: The task's shortest deadline.
@@ -76,11 +86,20 @@ class Planned:
 
     plan: TaskPlan
     segments: tuple[SegmentSpec, ...]
-    subject: Subject
+    ladder: tuple[Subject, ...]
     drafts: tuple[Draft, ...]
     world: World
     deadline_ns: int
     source_ns: int
+
+    @property
+    def subject(self) -> Subject:
+        """The first variant, which is the reference."""
+        return self.ladder[0]
+
+    def subject_of(self, draft: Draft) -> Subject:
+        """The variant that a draft is of."""
+        return next(s for s in self.ladder if s.variant == draft.route.variant)
 
     def works(self, segment: str) -> SegmentWork:
         """Work of a segment of a candidate, by its name.
@@ -88,19 +107,16 @@ class Planned:
         Raises:
             KeyError: No candidate has it.
         """
-        graph = self.subject.graph
-        everything = frozenset(range(len(graph.operators)))
         for draft in self.drafts:
-            first, second = segment_names(self.subject, draft.head)
-            if segment == second and draft.cut:
-                return segment_work(graph, everything - draft.head, segment)
-            if segment == first:
-                return segment_work(graph, draft.head or everything, segment)
+            for part in draft.parts:
+                if part.segment == segment:
+                    graph = self.subject_of(draft).graph
+                    return segment_work(graph, part.operators, segment)
         raise KeyError(segment)
 
 
 def plan_task(
-    subject: Subject,
+    ladder: Sequence[Subject],
     world: World,
     wishes: Wishes,
     *,
@@ -109,11 +125,13 @@ def plan_task(
     cache: ResultCache,
     directory: Path,
     now_ns: Callable[[], int],
+    verifier: Verifier | None = None,
 ) -> Planned:
     """Price every candidate of a task and choose one.
 
     Args:
-        subject: The task; its `result_bytes` is measured here.
+        ladder: The task's variants that compete, each with its `result_bytes` still to be measured;
+            the first one's uncut, uncoded network is what results are compared with.
         world: What to price against.
         wishes: What the scenario asks.
         pictures: Data of a few frames: pixels or points, as `runtime.samples` has them.
@@ -121,48 +139,83 @@ def plan_task(
         cache: Where results of segments are kept.
         directory: Where cut models are written.
         now_ns: A monotonic clock for the backend.
+        verifier: Runs the candidates in front in virtual time; None to believe the prediction.
 
     Raises:
-        PlanError: No candidate is allowed.
+        PlanError: No candidate is allowed, or privacy leaves none of those.
         PipelineError: A candidate's calibration failed.
     """
     pins = tuple(r.partition("@")[2] for r in wishes.allowed if r.startswith("split@"))
-    measure = _Measure(subject, pictures, cache=cache, directory=directory, now_ns=now_ns)
-    try:
-        whole = drafts(subject, world)[0]
-        reference, sizes = measure.reference(whole)
-        subject = replace(subject, pins=pins, result_bytes=sizes)
-        found: dict[str, tuple[Draft, Candidate]] = {}
-        for draft in drafts(subject, world):
-            if draft.route.id in found and draft.pin is None:
-                continue
-            agreement, up_bytes, down_bytes = measure.of(draft, reference)
-            sized = with_bytes(draft, world, up_bytes, down_bytes)
-            candidate = _candidate(sized, world, wishes, quantiles, agreement, up_bytes, down_bytes)
-            found[draft.route.id] = (draft, candidate)
-    finally:
-        measure.close()
+    found: dict[str, tuple[Draft, Candidate]] = {}
+    reference: list[Result] | None = None
+    measured_ladder = []
+    for number, plain in enumerate(ladder):
+        measure = Measure(plain, pictures, cache=cache, directory=directory, now_ns=now_ns)
+        try:
+            own, size = measure.reference(drafts(plain, world)[0])
+            reference = own if reference is None else reference
+            subject = replace(
+                plain,
+                pins=pins if not number else (),
+                result_bytes=size,
+                stay=staying(plain.graph) if wishes.pixels_stay else frozenset(),
+            )
+            measured_ladder.append(subject)
+            is_first = not number
+
+            def price(
+                draft: Draft,
+                *,
+                subject: Subject = subject,
+                measure: Measure = measure,
+                reference: Sequence[Result] = reference,
+                is_first: bool = is_first,
+            ) -> tuple[Draft, Candidate]:
+                measured = measure.of(draft, reference)
+                sized = with_bytes(draft, world, measured.up_bytes, measured.down_bytes)
+                named = sized if is_first else _named(sized, subject.variant)
+                return named, value(subject, named, world, wishes, quantiles, measured)
+
+            mine: list[tuple[Draft, Candidate]] = []
+            for draft in drafts(subject, world):
+                if draft.route.id in found and draft.pin is None:
+                    continue
+                found[draft.route.id] = price(draft)
+                mine.append(found[draft.route.id])
+            further = mixed(subject, world, mine, price, slack=AGREEMENT_SLACK)
+            if further is not None:
+                found[further[0].route.id] = further
+        finally:
+            measure.close()
     candidates = [candidate for _, candidate in found.values()]
-    chosen, run = _choose(candidates, subject.task.name, wishes)
+    name = ladder[0].task.name
+    if verifier is not None and verifier.varies:
+        candidates = _verified(candidates, name, wishes, verifier)
+    chosen, run = _choose(candidates, name, wishes)
     reference_index = run if chosen is None else chosen
     candidates = [
-        msgspec.structs.replace(c, why=why(c, candidates[reference_index], wishes.deadline_ns))
-        for c in candidates
+        msgspec.structs.replace(
+            c, best=best, why=why(c, candidates[reference_index], wishes.deadline_ns)
+        )
+        for c, best in zip(candidates, mark_best(candidates), strict=True)
     ]
+    made = tuple(draft for draft, _ in found.values())
+    first = {subject.variant: subject for subject in measured_ladder}[made[run].route.variant]
+    relaxed = () if chosen is not None else relaxations(candidates, world.link_late, wishes)
     plan = TaskPlan(
-        task=subject.task.name,
+        task=ladder[0].task.name,
         candidates=tuple(candidates),
         chosen=chosen,
         run=run,
-        explanation=explain(candidates, chosen, run, world.link_late, wishes),
-    )
-    made = tuple(
-        msgspec.structs.replace(draft, route=candidate.route) for draft, candidate in found.values()
+        explanation=explain(candidates, chosen, run, world.link_late, wishes)
+        + _other_in_median(candidates, chosen, wishes),
+        layers=layers_of(first.graph, made[run], world),
+        relaxations=relaxed,
     )
     return Planned(
         plan=plan,
-        segments=tuple(segments_of(subject, made[run], directory)),
-        subject=subject,
+        segments=tuple(segments_of(first, made[run], directory)),
+        ladder=tuple(measured_ladder),
         drafts=made,
         world=world,
         deadline_ns=wishes.deadline_ns,
@@ -170,135 +223,25 @@ def plan_task(
     )
 
 
-class _Measure:
-    """Runs drafts on calibration pictures: agreement with the reference, and bytes."""
-
-    def __init__(
-        self,
-        subject: Subject,
-        pictures: Sequence[Array],
-        *,
-        cache: ResultCache,
-        directory: Path,
-        now_ns: Callable[[], int],
-    ) -> None:
-        self._subject = subject
-        self._pictures = pictures
-        self._directory = directory
-        self._segments: dict[str, SegmentSpec] = {}
-        self._computer = Computer(self._segments, cache, now_ns)
-
-    def reference(self, draft: Draft) -> tuple[list[Result], int]:
-        """Results of the uncut, uncoded network, and their mean coded size."""
-        decoder, results, _, down_bytes = self._results(draft)
-        return [decoder.decode_result(result) for result in results], down_bytes
-
-    def of(self, draft: Draft, reference: Sequence[Result]) -> tuple[float, int, int]:
-        """Mean agreement, mean bytes up, mean bytes down."""
-        decoder, results, up_bytes, down_bytes = self._results(draft)
-        scores = [
-            decoder.agreement(decoder.decode_result(mine), theirs)
-            for mine, theirs in zip(results, reference, strict=True)
-        ]
-        return float(np.mean(scores)), up_bytes, down_bytes
-
-    def close(self) -> None:
-        """Release the backends."""
-        self._computer.close()
-
-    def _results(self, draft: Draft) -> tuple[OutputDecoder, list[NDArray[np.uint8]], int, int]:
-        task = self._subject.task
-        for segment in segments_of(self._subject, draft, self._directory):
-            self._segments[segment.name] = segment
-        stages = Stages(
-            tasks={task.name: task}, steps={task.name: draft.route.steps}, segments=self._segments
-        )
-        results, up_bytes, down_bytes = [], [], []
-        for picture in self._pictures:
-            chain = walk(stages, self._computer, task.name, picture)
-            if not chain.results:
-                raise PlanError(f"{task.name}: a route without a result")
-            (result,) = chain.results.values()
-            results.append(result)
-            down_bytes.append(result.nbytes)
-            up_bytes.append(sum(chain.sizes.values()) - result.nbytes)
-        return stages.decoder(task.name), results, _mean(up_bytes), _mean(down_bytes)
+def _other_in_median(candidates: Sequence[Candidate], chosen: int | None, wishes: Wishes) -> str:
+    """Says where the percentile, or the trace, made another choice than the median would."""
+    calm = chosen_in_median(candidates, wishes)
+    if calm is None or calm == chosen:
+        return ""
+    other = candidates[calm]
+    then_ms, now_ms = other.median_ns / 1e6, other.latency_ns / 1e6
+    seen = other.verified
+    text = f"; by the median {title(other)} would be chosen ({then_ms:.1f} ms)"
+    text += f", which takes {now_ms:.1f} ms at p{wishes.percentile:g}"
+    if seen is not None:
+        text += f" and is in time in {100 * seen.hits / seen.frames:.1f} % of the trace's frames"
+    return text
 
 
-def _mean(values: Sequence[int]) -> int:
-    return round(sum(values) / len(values))
-
-
-def _candidate(
-    draft: Draft,
-    world: World,
-    wishes: Wishes,
-    quantiles: Mapping[str, tuple[int, ...]],
-    agreement: float,
-    up_bytes: int,
-    down_bytes: int,
-) -> Candidate:
-    route, host = draft.route, world.vehicle_host
-    source_ns = host.hop_ns(message_bytes=wishes.frame_bytes)
-    deliver_ns = host.hop_ns(message_bytes=down_bytes)
-    extra_ns = source_ns + deliver_ns + link_spread_ns(world, route.steps)
-
-    def at(bias: int | None) -> int:
-        return latency_at(
-            route.steps, quantiles, percentile=wishes.percentile, extra_ns=extra_ns, bias=bias
-        )
-
-    spans = {"source": source_ns}
-    for step in route.steps:
-        span, hop_ns = step.span, host.hop_ns(message_bytes=step.bytes)
-        spans[span] = spans.get(span, 0) + step.latency_ns
-        if span in ("uplink", "downlink"):  # the hop into the relay ends with the wait there
-            spans[f"{span}_wait"] = hop_ns
-            spans[span] -= hop_ns
-    spans["deliver"] = spans.get("deliver", 0) + deliver_ns
-    latency_ns, interval_ns = at(None), (at(0), at(1))
-    name = route_name(tuple(step.step for step in route.steps), world.sites)
-    busiest = max(_busy(route.steps, world), default=("", 0), key=lambda pair: pair[1])
-    keeps_pace = busiest[1] <= wishes.period_ns
-    energies = [step.energy_pj for step in route.steps if step.span in ("edge", "cloud")]
-    return Candidate(
-        name=name,
-        pin=draft.pin,
-        route=route,
-        cut=draft.cut,
-        codecs=draft.codecs,
-        latency_ns=latency_ns,
-        interval_ns=interval_ns,
-        spans=spans,
-        bytes_up=up_bytes,
-        bytes_down=down_bytes,
-        energy_pj=None if None in energies else sum(e for e in energies if e is not None),
-        agreement=agreement,
-        label=route_label(route.steps),
-        feasible=keeps_pace and latency_ns <= wishes.deadline_ns,
-        robust=keeps_pace and interval_ns[1] <= wishes.deadline_ns,
-        allowed=_allowed(name, draft.pin, wishes.allowed),
-        why="" if keeps_pace else f"{busiest[0]} is busy longer than a frame's period",
-    )
-
-
-def _busy(steps: Sequence[RouteStep], world: World) -> list[tuple[str, int]]:
-    """How long a frame keeps each device and each direction of the link busy, in ns."""
-    slots = {world.edge.name: world.edge.slots, world.cloud.name: world.cloud.slots}
-    busy: dict[str, int] = {}
-    for step in steps:
-        if step.span in ("edge", "cloud"):
-            place = world.edge if step.span == "edge" else world.cloud
-            busy[place.name] = busy.get(place.name, 0) + step.latency_ns // slots[place.name]
-        elif step.span == "uplink":
-            busy["the uplink"] = world.link.serial_ns(step.bytes, "up")
-        elif step.span == "downlink":
-            busy["the downlink"] = world.link.serial_ns(step.bytes, "down")
-    return list(busy.items())
-
-
-def _allowed(name: str, pin: str | None, allowed: Sequence[str]) -> bool:
-    return "auto" in allowed or name in allowed or (pin is not None and pin in allowed)
+def _named(draft: Draft, variant: str) -> Draft:
+    """A draft of a further variant, whose steps say so."""
+    steps = tuple(msgspec.structs.replace(step, variant=variant) for step in draft.route.steps)
+    return msgspec.structs.replace(draft, route=msgspec.structs.replace(draft.route, steps=steps))
 
 
 def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple[int | None, int]:
@@ -309,11 +252,60 @@ def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple
             f"tasks.{task}.route: no candidate is {' or '.join(wishes.allowed)}; there are "
             f"{', '.join(sorted({c.name for c in candidates}))}"
         )
-    fastest = min(allowed, key=lambda i: candidates[i].latency_ns)
+    shown = [i for i in allowed if any(b.constraint == "pixels" for b in candidates[i].broken)]
+    if len(shown) == len(allowed):
+        raise PlanError(
+            f"tasks.{task}.route: `raw_pixels_stay` leaves nothing of "
+            f"{' or '.join(wishes.allowed)}: {candidates[shown[0]].broken[-1].text}; "
+            "allow `edge`, or a later cut"
+        )
+    allowed = [i for i in allowed if i not in shown]
+    ruled_out = {"memory", "agreement"}
+    usable = [
+        i for i in allowed if not any(b.constraint in ruled_out for b in candidates[i].broken)
+    ]
+    fastest = min(usable or allowed, key=lambda i: order(candidates[i]))
     feasible = [i for i in allowed if candidates[i].feasible]
     if not feasible:
         return None, fastest
     best = max(candidates[i].agreement or 0.0 for i in feasible)
     good = [i for i in feasible if (candidates[i].agreement or 0.0) >= best - AGREEMENT_SLACK]
-    chosen = min(good, key=lambda i: (candidates[i].latency_ns, candidates[i].bytes_up))
+    chosen = min(good, key=lambda i: (*order(candidates[i]), candidates[i].bytes_up))
     return chosen, chosen
+
+
+def _verified(
+    candidates: list[Candidate], task: str, wishes: Wishes, verifier: Verifier
+) -> list[Candidate]:
+    """The candidates, those that the prediction puts in front with what virtual time says."""
+    front: list[int] = []
+    left = [*candidates]
+    while len(front) < CANDIDATES and any(c.allowed for c in left):
+        try:
+            _, index = _choose(left, task, wishes)
+        except PlanError:
+            break
+        front.append(index)
+        left[index] = msgspec.structs.replace(left[index], allowed=False)
+    found = verifier.verify([candidates[index] for index in front])
+    seen = dict(zip(front, found, strict=True))
+    return [
+        held_against(c, seen[i], wishes.percentile) if i in seen else c
+        for i, c in enumerate(candidates)
+    ]
+
+
+def chosen_in_median(candidates: Sequence[Candidate], wishes: Wishes) -> int | None:
+    """What the same rule would choose if every frame were the median one."""
+
+    def calm(candidate: Candidate) -> Candidate:
+        broken = tuple(b for b in candidate.broken if b.constraint != "deadline")
+        return msgspec.structs.replace(
+            candidate,
+            latency_ns=candidate.median_ns,
+            broken=broken,
+            feasible=not broken and candidate.median_ns <= wishes.deadline_ns,
+            verified=None,
+        )
+
+    return _choose([calm(c) for c in candidates], "", wishes)[0]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from accelerators.models.bus import BUS_BYTES_PER_MS, BUS_NS
 from accelerators.work import weakest
-from pipeline.plan.routes import RouteStep, Sites, span_of
+from pipeline.plan.routes import BUS, RouteStep, Sites, span_of
 from pipeline.plan.steps import Host, Move, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from accelerators.device import Device
     from accelerators.models.host import HostDevice
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pipeline.link.pricing import LinkQuote
 
 HOP_TABLE = "hop"
+
+_NS_PER_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,26 +33,32 @@ class PlacedDevice:
         device: What prices it.
         precision: Precision that segments are priced at.
         slots: Jobs that it runs at once.
+        ops: Operator types that it is given; None for all.
+        memory_bytes: Memory that it has; None where nobody knows.
     """
 
     name: str
     device: Device
     precision: Precision
     slots: int
+    ops: frozenset[str] | None = None
+    memory_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What routes are priced against: one device and one host at each end of one link.
+    """What routes are priced against: devices and a host at each end of one link.
 
     Attributes:
         sites: Where devices stand.
-        edge: Device in the car.
-        cloud: Device in the cloud.
+        edge: Device in the car; the first one, where there are several.
+        cloud: Device in the cloud; the first one.
         vehicle_host: Host in the car.
         cloud_host: Host in the cloud.
         link: The link between them, as a median message sees it.
         link_late: The same at the percentile that latencies are predicted at.
+        beside: Further devices of either site, in the scenario's order.
+        quantiles: Quantile tables of run times, by id of a device or host.
     """
 
     sites: Sites
@@ -59,6 +68,18 @@ class World:
     cloud_host: HostDevice
     link: LinkQuote
     link_late: LinkQuote
+    beside: tuple[PlacedDevice, ...] = ()
+    quantiles: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def placed(self) -> dict[str, PlacedDevice]:
+        """Every device by name."""
+        return {placed.name: placed for placed in (self.edge, self.cloud, *self.beside)}
+
+    def at(self, site: str) -> tuple[PlacedDevice, ...]:
+        """Devices of a site, the first one first."""
+        where = self.sites.device_site
+        return tuple(placed for placed in self.placed.values() if where[placed.name] == site)
 
     def host(self, site: str) -> HostDevice:
         """Host of a site; the consumer is served by the car's."""
@@ -119,11 +140,38 @@ def move_step(world: World, move: Move, payload_bytes: int) -> RouteStep:
     )
 
 
+def bus_step(world: World, site: str, tensors: Mapping[str, int], precision: str) -> RouteStep:
+    """Tensors over the bus between two devices of a site; `after` is filled in by the route.
+
+    Args:
+        world: What to price against.
+        site: The site.
+        tensors: Bytes of each tensor as it crosses, by name.
+        precision: What they cross as.
+    """
+    names = tuple(tensors)
+    step = Move(tensors=names, channel=f"{site}{BUS}", codecs=(precision,) * len(names))
+    size = sum(tensors.values())
+    return RouteStep(
+        step=step,
+        after=(),
+        span=span_of(step, world.sites),
+        latency_ns=bus_ns(size),
+        bytes=size,
+        label="assumed",
+    )
+
+
+def bus_ns(payload_bytes: int) -> int:
+    """One transfer between two devices of a site, assumed as `accelerators.models.bus` says."""
+    return BUS_NS - (-payload_bytes * _NS_PER_MS // BUS_BYTES_PER_MS)
+
+
 def link_spread_ns(world: World, steps: Sequence[RouteStep]) -> int:
     """What a route's crossings take longer at the plan's percentile than in the median."""
     spread_ns = 0
     for step in steps:
-        if isinstance(step.step, Move):
+        if isinstance(step.step, Move) and world.sites.site_of(step.step) is None:
             way = _direction(step.step)
             late_ns = world.link_late.transfer_ns(step.bytes, way)
             spread_ns += late_ns - world.link.transfer_ns(step.bytes, way)

@@ -5,61 +5,50 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from pipeline.graph import cut_model
-from pipeline.planner.candidates import segment_names
+from pipeline.graph import cut_model, partings, write_parts
 from pipeline.runtime.spec import SegmentSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from pipeline.planner.candidates import Draft, Subject
+    from pipeline.planner.candidates import Draft
+    from pipeline.planner.subjects import Subject
 
 
 def segments_of(subject: Subject, draft: Draft, directory: Path) -> list[SegmentSpec]:
     """Write a draft's segments as ONNX files, where they are not there yet.
+
+    Of a model that is there for its timing alone nothing is written, and no file is named.
 
     Raises:
         CutError: The graph cannot be cut there.
         ModelError: Its file can no longer be read.
     """
     graph = subject.graph
-    first, second = segment_names(subject, draft.head)
-    if first == second:
-        return [
-            SegmentSpec(
-                name=first,
-                artefact=str(graph.path),
-                sha256=graph.sha256,
-                inputs=graph.inputs,
-                outputs=graph.outputs,
-            )
-        ]
-    cut = cut_model(graph, draft.head, directory)
-    crossing = [tensor.name for tensor in cut.tensors]
+    order = [part.operators for part in draft.parts]
+    files: list[Path | None]
+    if subject.timing_only:
+        files = [None] * len(order)
+    elif len(order) == 1:
+        files = [graph.path]
+    elif len(order) == 2 and order[0] == draft.head:  # noqa: PLR2004 - a head and a tail
+        cut = cut_model(graph, draft.head, directory)
+        files = [cut.head, cut.tail]
+    else:
+        files = [*write_parts(graph, order, directory)]
     return [
         SegmentSpec(
-            name=first,
-            artefact=str(cut.head),
-            sha256=_sha256(cut.head),
-            inputs=tuple(cut.head_inputs),
-            outputs=tuple(cut.head_outputs),
-            passes=_both(crossing, graph.inputs),
-        ),
-        SegmentSpec(
-            name=second,
-            artefact=str(cut.tail),
-            sha256=_sha256(cut.tail),
-            inputs=tuple(cut.tail_inputs),
-            outputs=tuple(cut.tail_outputs),
-            passes=tuple(n for n in _both(crossing, graph.outputs) if n not in cut.tail_outputs),
-        ),
+            name=part.segment,
+            artefact="" if file is None else str(file),
+            sha256=graph.sha256 if file in (None, graph.path) else _sha256(file),
+            inputs=parting.inputs,
+            outputs=parting.outputs,
+            passes=parting.passes,
+        )
+        for part, parting, file in zip(draft.parts, partings(graph, order), files, strict=True)
     ]
 
 
-def _both(names: Sequence[str], among: Sequence[str]) -> tuple[str, ...]:
-    return tuple(name for name in names if name in among)
-
-
-def _sha256(path: Path) -> str:
+def _sha256(path: Path | None) -> str:
+    assert path is not None, "a file was written"  # noqa: S101 - our invariant
     return hashlib.sha256(path.read_bytes()).hexdigest()

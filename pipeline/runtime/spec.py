@@ -71,6 +71,16 @@ class PillarInput(Value, frozen=True, kw_only=True):
         return self.spec.shape
 
 
+class TensorInput(Value, frozen=True, kw_only=True):
+    """A network that reads something else, and is there for its timing alone.
+
+    Attributes:
+        shape: Shape of its first input.
+    """
+
+    shape: tuple[int, ...]
+
+
 class TrackInput(Value, frozen=True, kw_only=True):
     """A network that reads where tracks have been.
 
@@ -122,7 +132,7 @@ class TaskSpec(Value, frozen=True, kw_only=True):
     """
 
     name: str
-    input: PictureInput | PillarInput
+    input: PictureInput | PillarInput | TensorInput
     input_name: str
     source_width: int
     source_height: int
@@ -131,7 +141,11 @@ class TaskSpec(Value, frozen=True, kw_only=True):
 
     @property
     def placement(self) -> Geometry | Ground:
-        """Where a picture lies in the network's input, or the input on the ground."""
+        """Where a picture lies in the network's input, or the input on the ground.
+
+        Raises:
+            TypeError: It reads neither pictures nor sweeps, and is never run.
+        """
         match self.input:
             case PictureInput(spec=picture):
                 return place(self.source_width, self.source_height, picture)
@@ -143,6 +157,8 @@ class TaskSpec(Value, frozen=True, kw_only=True):
                     rows=grid.rows,
                     columns=grid.columns,
                 )
+            case TensorInput():
+                raise TypeError(f"{self.name} is there for its timing alone")
 
 
 class DeviceSpec(Value, frozen=True, kw_only=True):

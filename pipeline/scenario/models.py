@@ -17,6 +17,7 @@ from pipeline.scenario.units import (
     Ratio,
     Share,
     Shift,
+    Size,
     Speed,
 )
 
@@ -125,6 +126,7 @@ class Device(ScenarioModel):
     precision: Literal["float32", "float16", "int8", "w8a16"] | None = None
     batch: int = Field(default=1, ge=1, le=64)
     ops: list[str] | None = Field(default=None, min_length=1)
+    memory: Size | None = Field(default=None, gt=0)
     faults: list[DeviceFault] = Field(default_factory=list)
 
 
@@ -154,6 +156,7 @@ class Variant(ScenarioModel):
 
     model: str
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{8,64}$")
+    timing_only: bool = False
 
 
 class Output(BaseModel):
@@ -176,7 +179,7 @@ class Wire(ScenarioModel):
     codec: Literal[
         "auto", "float32", "float16", "int8", "sparse", "sparse:float16", "sparse:int8"
     ] = "auto"
-    lossless: Literal["none", "zstd"] = "none"
+    lossless: Literal["auto", "none", "zstd"] = "auto"
 
 
 class Task(ScenarioModel):
@@ -188,7 +191,9 @@ class Task(ScenarioModel):
     route: str | list[str] = "auto"
     wire: Wire = Wire()
     importance: float = Field(default=1.0, gt=0, le=1000, allow_inf_nan=False)
-    raw_pixels_stay: Literal[False] = False
+    raw_pixels_stay: bool = False
+    min_agreement: Share | None = None
+    devices: list[str] | None = Field(default=None, min_length=1)
 
     @property
     def decoder(self) -> Output | None:
@@ -403,7 +408,6 @@ LATER: dict[str, str] = {
 LATER_VALUES: dict[str, tuple[str, tuple[str | bool, ...] | None]] = {
     "devices.*.compute": ("computing inside the hold", ("inline",)),
     "run.security": ("CURVE security", ("curve",)),
-    "tasks.*.raw_pixels_stay": ("privacy rules", (True,)),
     "outputs.*": ("outputs other than json", ("html", "junit", "trace", "mcap")),
     "links": ("several links", None),
 }

@@ -21,6 +21,7 @@ SPANS = (
     *("source", "prepare", "edge_wait", "edge", "pack", "uplink_wait", "uplink", "unpack"),
     *("cloud_wait", "cloud", "post", "downlink_wait", "downlink", "fuse_wait", "fuse", "deliver"),
 )
+_MOST_DEVICES = 4  # at a site: a choice per operator among them is an integer programme
 _ROUTES = ("auto", "edge", "raw", "encoded", "split")
 CAMERAS = ("front", "left", "right", "rear")  # of the synthetic drive; a test compares them
 LIDAR = "lidar"
@@ -140,25 +141,24 @@ def _devices(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         if not names:
             hint = "; name one, or a `sites.cloud.profile` that has one" if site == CLOUD else ""
             yield ("devices",), f"no device stands at the {site}{hint}"
-        yield from _together(scenario, site, names)
+        yield from _together(scenario, names)
 
 
-def _together(
-    scenario: Scenario, site: str, names: Sequence[str]
-) -> Iterator[tuple[Location, str]]:
-    """One device at a site; beside it may stand one that some operators go to."""
-    helpers = [name for name in names if scenario.devices[name].ops is not None]
-    mains = [name for name in names if name not in helpers]
-    for name in (*mains[1:], *helpers[1:]):
-        reason = f"this version does not do several devices at a site ({site})"
-        yield ("devices", name), f"{reason}, but for one with `ops` beside one without"
-    for name in helpers[:1] if mains else []:
-        device = scenario.devices[name]
-        if scenario.devices[mains[0]].backend is not None:
-            yield ("devices", name), f"cannot stand beside a real device ({mains[0]})"
-        for key in ("batch", "faults", "precision", "slots"):
-            if key in device.model_fields_set:
-                yield ("devices", name, key), f"is for the device beside it, {mains[0]!r}"
+def _together(scenario: Scenario, names: Sequence[str]) -> Iterator[tuple[Location, str]]:
+    """Several emulated devices may stand at a site; a real one stands alone."""
+    real = [name for name in names if scenario.devices[name].backend is not None]
+    for name in names:
+        if real and len(names) > 1 and name != real[0]:
+            yield ("devices", name), f"cannot stand beside a real device ({real[0]})"
+    for name in names[_MOST_DEVICES:]:
+        yield ("devices", name), f"a site has at most {_MOST_DEVICES} devices"
+    mains = [name for name in names if scenario.devices[name].ops is None]
+    if len(names) > 1 and not mains:
+        reason = "has none beside it that takes the other operators; leave `ops` out at one"
+        yield ("devices", names[0], "ops"), reason
+    for name in names:
+        if scenario.devices[name].batch > 1 and name != (mains or names)[0]:
+            yield ("devices", name, "batch"), "is for the first device of a site"
 
 
 def _tasks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
@@ -170,12 +170,7 @@ def _tasks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
         yield from _input(scenario, task, at)
         if name in STAGES:
             yield at, f"{name!r} is the name of a built-in stage; call the task otherwise"
-        hedged = scenario.policy.hedge.covers.startswith("variant:")
-        if len(task.variants) > 1 and not hedged:
-            yield (
-                (*at, "variants"),
-                "several variants are for a hedge with `variant:NAME` in this version; name one",
-            )
+        yield from _limits(scenario, task, at)
         for route in task.routes:
             if route not in _ROUTES and not route.startswith("split@"):
                 yield (
@@ -187,6 +182,32 @@ def _tasks(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             yield (*at, "route"), reason
         if not any(name in (*p.tasks, p.forecaster) for p in scenario.paths.values()):
             yield at, "no path goes through this task"
+
+
+def _limits(scenario: Scenario, task: Task, at: Location) -> Iterator[tuple[Location, str]]:
+    """What a task may use: its devices, its pixels, what it has to agree with."""
+    for name in task.devices or ():
+        if name not in scenario.devices:
+            yield (*at, "devices"), _unknown(name, "device", scenario.devices)
+    named = [scenario.devices[n] for n in task.devices or () if n in scenario.devices]
+    for site in (VEHICLE, CLOUD) if named else ():
+        if not any(device.site == site for device in named):
+            there = [n for n, device in scenario.devices.items() if device.site == site]
+            reason = f"names none at the {site}; name one of each site ({', '.join(there)})"
+            yield (*at, "devices"), f"{reason}, and say by `route` which is used"
+    whole = {"raw", "encoded"}
+    if task.raw_pixels_stay and set(task.routes) <= whole:
+        reason = "forbids raw and encoded, and `route` allows nothing else"
+        yield (*at, "raw_pixels_stay"), f"{reason}; allow `split` or `edge`"
+    timed = [name for name, variant in task.variants.items() if variant.timing_only]
+    for name in timed:
+        key = (*at, "variants", name, "timing_only")
+        if scenario.run.sizes != "modelled":
+            yield key, "runs no network, so that sizes are modelled; write `run.sizes: modelled`"
+        if task.min_agreement is not None:
+            yield key, "runs no network, so that there is no agreement; leave out `min_agreement`"
+        if len(timed) != len(task.variants):
+            yield key, "holds for all variants of a task or for none"
 
 
 def _input(scenario: Scenario, task: Task, at: Location) -> Iterator[tuple[Location, str]]:

@@ -15,6 +15,7 @@ _NUMBER = r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*"
 _DURATIONS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "min": 60_000_000_000}
 _MOST = 2**53  # over 100 days in ns; sums of such figures still fit 64 bits
 _RATES = {"bit/s": 1, "kbit/s": 1_000, "Mbit/s": 1_000_000, "Gbit/s": 1_000_000_000}
+_SIZES = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 _MOST_PACE = 100
 _SPEEDS = {"m/s": Fraction(1_000), "km/h": Fraction(1_000_000, 3_600)}  # in mm/s
 
@@ -51,6 +52,15 @@ def parse_rate(value: object) -> int:
     if rate <= 0:
         raise ValueError(f"must be above zero, got {value!r}")
     return rate
+
+
+def parse_size(value: object) -> int:
+    """A size such as `512MB` in bytes.
+
+    Raises:
+        ValueError: It has no unit, an unknown one, or is no number.
+    """
+    return _quantity(value, _SIZES, "a size", "512MB")
 
 
 def parse_speed(value: object) -> int:
@@ -158,6 +168,12 @@ Rate = Annotated[
     BeforeValidator(parse_rate),
     PlainSerializer(lambda rate: f"{rate}bit/s", return_type=str),
     _text("a data rate with its unit, such as 50Mbit/s"),
+]
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(lambda size: f"{size}B", return_type=str),
+    _text("a size with its unit, such as 512MB"),
 ]
 Speed = Annotated[
     int,

@@ -231,7 +231,7 @@ class Stretches:
             left = [p for p in left if task.steps[p].span == "cloud"] or left
         index = left[0]
         planned = task.steps[index]
-        if isinstance(planned.step, Move):
+        if isinstance(planned.step, Move) and self._core.sites.site_of(planned.step) is None:
             resource = planned.step.channel
             thing = Thing("cross", f"{task.name}/{resource}", key[1])
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.ledger.rows import Row
-from pipeline.plan.steps import Run
+from pipeline.plan.steps import Host
 from pipeline.runtime.core.fusing import Part
 from pipeline.runtime.core.itinerary import Itinerary
 
@@ -182,7 +182,7 @@ def _stamp(stamps: dict[str, int], attempt: Attempt, done: Mapping[int, Done]) -
             continue
         planned = chart.steps[index]
         stamps[planned.span] = step.ended_ns
-        if isinstance(planned.step, Run):
+        if not isinstance(planned.step, Host):  # on a device, or over the bus between two
             ran_ns[planned.span] = ran_ns.get(planned.span, 0) + step.ended_ns - step.began_ns
     for span, length_ns in ran_ns.items():
         stamps[f"{span}_wait"] = stamps[span] - length_ns

@@ -23,12 +23,13 @@ class Chart:
         route: The route.
         steps: All steps of the task.
         places: Which of them are the route's, in its order.
-        devices: Per step the device that runs it here; "" for a move and for what runs elsewhere.
+        devices: Per step the device, or the bus, that does it here; "" for a move over a link and
+            for what is done elsewhere.
         waits: Per step the span of waiting that its start closes; "" where none is told apart.
         follows: Per step the route's steps that come directly after it.
         first: Steps that come after none.
         last: The step at the consumer.
-        entries: Moves that bring a frame here from another site.
+        entries: Moves over a link that bring a frame here from another site.
         spans_elsewhere: Spans that another site may stamp, those of waiting included; not the
             consumer's.
         crosses: Whether the route leaves a site.
@@ -86,7 +87,7 @@ class Chart:
             steps=steps,
             places=places,
             devices=tuple(
-                "" if isinstance(p.step, Move) or where != site else sites.device_of(p.step)
+                sites.device_of(p.step) if where == site else ""
                 for p, where in zip(steps, at, strict=True)
             ),
             waits=tuple(f"{p.span}_wait" if isinstance(p.step, Run) else "" for p in steps),
@@ -97,6 +98,7 @@ class Chart:
                 index
                 for index in places
                 if isinstance(steps[index].step, Move)
+                and at[index] is None
                 and site not in ({at[i] for i in steps[index].after} or {sites.vehicle})
             ),
             spans_elsewhere=frozenset(
@@ -105,7 +107,7 @@ class Chart:
                 if at[index] != site
                 for name in (steps[index].span, f"{steps[index].span}_wait")
             ),
-            crosses=any(isinstance(steps[index].step, Move) for index in places),
+            crosses=any(at[index] is None for index in places),
             predicted_ns=sum(steps[index].latency_ns for index in places),
             rest_ns=tuple(rest_ns),
         )

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import InfrastructureError, PipelineError
+from pipeline.plan.routes import BUS
 from pipeline.runtime.core.cloud import CloudCore
 from pipeline.runtime.core.config import CONSUMER, PLAYER
 from pipeline.runtime.core.consumer import ConsumerCore
 from pipeline.runtime.core.vehicle import VehicleCore
 from pipeline.runtime.live.config import RELAY, SUPERVISOR, read_config
-from pipeline.runtime.live.devices import EmulatedDevice, HostWorker, RealDevice
+from pipeline.runtime.live.devices import EmulatedBus, EmulatedDevice, HostWorker, RealDevice
 from pipeline.runtime.live.holds import HoldTimer
 from pipeline.runtime.live.node import Node
 from pipeline.runtime.live.player import Player
@@ -194,6 +195,9 @@ def _executors(
             executors[name] = EmulatedDevice(
                 name, spec, stages, timing, hold, post, now_ns, config.ready
             )
+    for name, site in spec.core.sites.device_site.items():
+        if name.endswith(BUS) and site == config.role:
+            executors[name] = EmulatedBus(name, stages, timing, hold, post, now_ns)
     return executors
 
 

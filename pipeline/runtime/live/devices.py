@@ -1,4 +1,4 @@
-"""What carries out a `Start` in a live node: host worker, emulated device, real backend."""
+"""What carries out a `Start` in a live node: host worker, emulated device or bus, real backend."""
 
 from __future__ import annotations
 
@@ -231,6 +231,51 @@ class EmulatedDevice:
                 late_ns=ended_ns - began_ns - price_ns,
                 overrun=overrun,
                 failure=failure,
+            )
+        )
+
+
+class EmulatedBus:
+    """The bus between two emulated devices of a site: hands tensors on when their time is over."""
+
+    def __init__(
+        self,
+        channel: str,
+        stages: Stages,
+        timing: Timing,
+        hold: HoldTimer,
+        post: Callable[[Finished], None],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._channel, self._stages, self._timing = channel, stages, timing
+        self._hold, self._post, self._now_ns = hold, post, now_ns
+
+    def start(self, jobs: tuple[Job, ...], inputs: Sequence[Sequence[Value]]) -> None:
+        """Begin one move; a bus takes them one by one."""
+        (job,), (read,) = jobs, inputs
+        began_ns = self._now_ns()
+        step = self._stages.step(job.task, job.step)
+        price_ns = self._timing.job_ns(
+            step, task=job.task, index=job.step, frame=job.frame, at_ns=began_ns
+        )
+        self._hold.at(began_ns + price_ns, partial(self._release, jobs, read, began_ns, price_ns))
+
+    def close(self) -> None:
+        """Nothing is held but what the timer has."""
+
+    def _release(
+        self, jobs: tuple[Job, ...], read: Sequence[Value], began_ns: int, price_ns: int
+    ) -> None:
+        ended_ns = self._now_ns()
+        self._post(
+            Finished(
+                jobs=jobs,
+                device=self._channel,
+                values=(read[0],),
+                began_ns=began_ns,
+                ended_ns=ended_ns,
+                modelled_ns=price_ns,
+                late_ns=ended_ns - began_ns - price_ns,
             )
         )
 

@@ -60,7 +60,7 @@ def test_a_parameter_falls_back_to_the_name_without_it() -> None:
     """`pack:jpeg:80` uses `pack:jpeg`, an unknown codec uses `pack`, which is only assumed."""
     exact = HOST.stage_ns("pack:jpeg", elements=500_000)
     assert HOST.stage_ns("pack:jpeg:80", elements=500_000) == exact
-    unknown = HOST.stage_ns("pack:webp:80", elements=500_000)
+    unknown = HOST.stage_ns("pack:avif:80", elements=500_000)
     assert unknown == HOST.stage_ns("pack", elements=500_000)
     assert unknown.label == "assumed"
 

@@ -1,4 +1,4 @@
-"""Tests of devices with `ops`: alone at a site, and beside another."""
+"""Tests of several devices at a site, of `ops`, and of memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from accelerators.work import MatrixWork, OpWork, SegmentWork
+from accelerators.work import MatrixWork, OpWork
 from pipeline.assembly.equipment import equip
 from pipeline.errors import ScenarioError
 from pipeline.scenario import load_scenario
@@ -56,18 +56,18 @@ def equipped(folder: Path, cloud: str) -> Equipment:
 @pytest.mark.parametrize(
     "cloud", [f"{MAIN}\n{BESIDE}", f"{BESIDE}\n{MAIN}"], ids=["after", "before"]
 )
-def test_a_pim_device_beside_another_acts_with_it_as_one(cloud: str, tmp_path: Path) -> None:
-    """The route knows `cloud0`; its price sends a wide product to the memory."""
+def test_a_pim_device_beside_another_is_a_device_of_its_own(cloud: str, tmp_path: Path) -> None:
+    """Joined by the site's bus; the one without `ops` is the first, wherever it is written."""
     equipment = equipped(tmp_path, cloud)
-    assert set(equipment.devices) == {"edge0", "cloud0"}
-    spec = equipment.devices["cloud0"]
-    assert spec.id == "qualcomm-sa8775p+skhynix-gddr6-aim"
-    placed = equipment.world.cloud
-    assert (placed.name, placed.precision) == ("cloud0", "float16")
-    work = SegmentWork(name="s", ops=(WIDE,), input_elements=8192, output_elements=8192)
-    (share,) = placed.device.price(work, batch=1, precision="float16").ops
-    assert share.on == "skhynix-gddr6-aim"
-    assert len(equipment.quantiles[placed.device.name]) == 101
+    assert set(equipment.devices) == {"edge0", "cloud0", "pim0"}
+    world = equipment.world
+    assert [placed.name for placed in world.at("cloud")] == ["cloud0", "pim0"]
+    assert world.placed["cloud0"].precision == "float16"
+    assert world.placed["pim0"].ops == frozenset({"MatMul", "Gemm"})
+    assert world.sites.device_site["cloud.bus"] == "cloud"
+    assert "vehicle.bus" not in world.sites.device_site
+    assert equipment.slots["cloud.bus"] == 1
+    assert len(equipment.quantiles["skhynix-gddr6-aim"]) == 101
 
 
 def test_a_pim_device_alone_leaves_the_rest_to_its_host(tmp_path: Path) -> None:
@@ -75,6 +75,7 @@ def test_a_pim_device_alone_leaves_the_rest_to_its_host(tmp_path: Path) -> None:
     equipment = equipped(tmp_path, BESIDE)
     device = equipment.world.cloud.device
     assert (equipment.devices["pim0"].id, device.kind) == ("skhynix-gddr6-aim", "pim")
+    assert equipment.world.cloud.ops is None
     assert device.supports(WIDE)
     assert not device.supports(
         OpWork(
@@ -99,15 +100,20 @@ def test_a_pim_device_alone_leaves_the_rest_to_its_host(tmp_path: Path) -> None:
             "  pim0: {spec: furiosa-warboy, site: cloud, ops: [Conv]}",
             "only a pim is limited to some operators",
         ),
-        (
-            f"  cloud0: {{spec: npu-pim-package, site: cloud}}\n{BESIDE}",
-            "cannot join npu-pim-package",
-        ),
     ],
 )
-def test_what_cannot_be_limited_or_joined_is_named(cloud: str, reason: str, tmp_path: Path) -> None:
+def test_what_cannot_be_limited_is_named(cloud: str, reason: str, tmp_path: Path) -> None:
     """With the device's line in the file."""
     with pytest.raises(ScenarioError) as caught:
         equipped(tmp_path, cloud)
     assert reason in str(caught.value)
     assert "devices.pim0" in str(caught.value)
+
+
+def test_memory_is_the_scenarios_else_the_specs(tmp_path: Path) -> None:
+    """A spec without a figure leaves it unknown."""
+    given = "  cloud0: {spec: furiosa-warboy, site: cloud, memory: 12MB}"
+    assert equipped(tmp_path, given).world.cloud.memory_bytes == 12_000_000
+    shipped = "  cloud0: {spec: furiosa-warboy, site: cloud}"
+    assert equipped(tmp_path, shipped).world.cloud.memory_bytes == 16_000_000_000
+    assert equipped(tmp_path, BESIDE).world.cloud.memory_bytes is None

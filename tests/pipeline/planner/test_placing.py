@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,3 +90,59 @@ def test_a_network_of_nothing_is_placed() -> None:
     found = best_placing(PlacingProblem(costs_ns=(), tensors=()))
     assert found is not None
     assert (found.devices, found.objective_ns) == ((), 0)
+
+
+def walked(problem: PlacingProblem, devices: tuple[int, ...]) -> int | None:
+    """A choice as a frame goes it: each tensor is handed over when it is first read elsewhere."""
+    total = 0
+    where: dict[int, set[int]] = {}
+    for place, tensor in enumerate(problem.tensors):
+        home = problem.door if tensor.producer is None else devices[tensor.producer]
+        where[place] = {home}
+    for v, row in enumerate(problem.costs_ns):
+        own = row[devices[v]]
+        if own is None:
+            return None
+        total += own
+        for place, tensor in enumerate(problem.tensors):
+            if v in tensor.consumers and devices[v] not in where[place]:
+                home = problem.door if tensor.producer is None else devices[tensor.producer]
+                way = tensor.cost_ns[home][devices[v]]
+                if way is None:
+                    return None
+                total += way
+                where[place].add(devices[v])
+    for place, tensor in enumerate(problem.tensors):
+        if tensor.delivered and problem.door not in where[place]:
+            home = problem.door if tensor.producer is None else devices[tensor.producer]
+            way = tensor.cost_ns[home][problem.door]
+            if way is None:
+                return None
+            total += way
+    return total
+
+
+def assert_no_walk_is_shorter(seed: int) -> None:
+    """Against every choice of a random network, each walked; the gap is zero."""
+    problem = made(seed, operators=1 + seed % 5, devices=2 + seed % 2, bars=seed % 3 == 0)
+    count = len(problem.costs_ns)
+    walks = [walked(problem, c) for c in product(range(problem.devices), repeat=count)]
+    best = min((walk for walk in walks if walk is not None), default=None)
+    found = best_placing(problem)
+    assert (None if found is None else found.objective_ns) == best, seed
+    if found is not None:
+        assert found.gap == 0.0
+        assert walked(problem, found.devices) == best
+
+
+def test_two_hundred_networks_are_walked_no_quicker() -> None:
+    """Each choice as a graph of steps."""
+    for seed in range(200):
+        assert_no_walk_is_shorter(seed)
+
+
+@pytest.mark.slow
+def test_two_thousand_networks_are_walked_no_quicker() -> None:
+    """Others than the two hundred."""
+    for seed in range(1_000, 3_000):
+        assert_no_walk_is_shorter(seed)

@@ -136,3 +136,67 @@ def test_costs_of_the_wrong_length_are_refused() -> None:
     tensors = (replace(problem.tensors[0], crossing_ns=(1,)), *problem.tensors[1:])
     with pytest.raises(ValueError, match="2 boundaries"):
         best_placement(replace(problem, tensors=tensors))
+
+
+def walked(problem: TierProblem, tiers: tuple[int, ...], post: int) -> int | None:
+    """A placement as a frame goes it: tier by tier, with a move of all that is needed beyond.
+
+    None where it is barred, or would have to come back.
+    """
+    total = 0
+    at_hand = {place for place, tensor in enumerate(problem.tensors) if tensor.producer is None}
+    for tier in range(problem.tiers):
+        for v, row in enumerate(problem.costs_ns):
+            if tiers[v] != tier:
+                continue
+            cost = row[tier]
+            reads = {p for p, tensor in enumerate(problem.tensors) if v in tensor.consumers}
+            if cost is None or not reads <= at_hand:
+                return None
+            total += cost
+            at_hand |= {p for p, tensor in enumerate(problem.tensors) if tensor.producer == v}
+        if tier == post:
+            if any(t.delivered and p not in at_hand for p, t in enumerate(problem.tensors)):
+                return None
+            own = problem.post_ns[tier]
+            if own is None or any(later > tier for later in tiers):
+                return None
+            return total + own
+        beyond = set()
+        for place, tensor in enumerate(problem.tensors):
+            later = any(tiers[v] > tier for v in tensor.consumers)
+            if place in at_hand and (later or tensor.delivered):
+                beyond.add(place)
+                crossing = tensor.crossing_ns[tier]
+                if crossing is None:
+                    return None
+                total += crossing
+        at_hand = beyond
+    return None
+
+
+def assert_no_walk_is_shorter(seed: int) -> None:
+    """Against every placement of a random network, each walked."""
+    problem = made(seed, operators=1 + seed % 5, tiers=2 + seed % 2, bars=seed % 3 == 0)
+    found = best_placement(problem)
+    walks = [
+        walked(problem, places[:-1], places[-1])
+        for places in product(range(problem.tiers), repeat=len(problem.costs_ns) + 1)
+    ]
+    best = min((walk for walk in walks if walk is not None), default=None)
+    assert (None if found is None else found.objective_ns) == best, seed
+    if found is not None:
+        assert walked(problem, found.tiers, found.post) == best
+
+
+def test_two_hundred_networks_are_walked_no_quicker() -> None:
+    """Each placement as a graph of steps."""
+    for seed in range(200):
+        assert_no_walk_is_shorter(seed)
+
+
+@pytest.mark.slow
+def test_two_thousand_networks_are_walked_no_quicker() -> None:
+    """Others than the two hundred."""
+    for seed in range(1_000, 3_000):
+        assert_no_walk_is_shorter(seed)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.pipeline.runtime.conftest import Build, Virtually
 
 MS = 1_000_000
-SHAPES = st.sampled_from(["edge", "raw", "split"])
+SHAPES = st.sampled_from(["edge", "raw", "split", "parts"])
 
 
 @settings(max_examples=80)
@@ -161,7 +161,7 @@ def test_time_never_goes_back_and_no_channel_reorders(
 
 def test_no_device_runs_more_than_its_slots(build: Build, virtually: Virtually) -> None:
     """Over a whole run no two jobs of a one-slot device overlap."""
-    setup = virtually.setup(build.config({"objects": "split", "lanes": "edge"}, step_ns=15 * MS))
+    setup = virtually.setup(build.config({"objects": "parts", "lanes": "edge"}, step_ns=15 * MS))
     watch = Watch()
     run_virtual(setup, on_event=watch)
     for device in setup.core.slots:
@@ -370,3 +370,16 @@ def test_a_run_leaves_no_cycles_behind(build: Build, virtually: Virtually) -> No
         assert len(gc.get_objects()) - before < 500
     finally:
         gc.enable()
+
+
+def test_parts_and_buses_of_a_site_belong_to_its_span(build: Build, virtually: Virtually) -> None:
+    """Two parts and a bus in the car, three and two in the cloud, none of them a wait."""
+    setup = virtually.setup(build.config("parts"), frames=2, spread=0, period_ns=200 * MS)
+    outcome = run_virtual(setup)
+    rows = [row for row in outcome.rows if row.fate == "cloud"]
+    assert rows
+    for row in rows:
+        spans = durations_ns(row.scheduled_ns, row.stamps)
+        assert spans["edge"] == 3 * MS
+        assert spans["cloud"] == 5 * MS
+        assert spans["edge_wait"] == spans["cloud_wait"] == 0

@@ -134,7 +134,6 @@ LATER_CASES: dict[str, list[tuple[str, str, str]]] = {
         for text in ("latest", "at-once", "cost-based", "deadline - 35ms")
     ],
     "run.security": [("name: small\n", "name: small\nrun: {security: curve}\n", "'curve'")],
-    "tasks.*.raw_pixels_stay": [(TASK, f"{TASK}    raw_pixels_stay: true\n", "True")],
     "tasks.*.wire.lossless": [(TASK, f"{TASK}    wire: {{lossless: zstd}}\n", "'zstd'")],
     "outputs.*": [
         ("name: small\n", f"name: small\noutputs: [json, {text}]\n", repr(text))

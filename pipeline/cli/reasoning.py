@@ -1,0 +1,126 @@
+"""What a plan says beside its candidates: reasons, and what several tasks do to each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from pipeline import api
+from pipeline.cli.printing import print_json
+from pipeline.cli.tables import print_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.cli.options import Common
+    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
+
+_DIFFERS = 1
+_SHOWN = 4  # operators that fell back
+
+
+def candidate_title(candidate: CandidateDocument) -> str:
+    """A candidate in a word or two."""
+    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
+    return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
+
+
+def reason_lines(document: PlanDocument, task: TaskDocument) -> list[str]:
+    """Runner-up, what binds, what would turn the choice, and what fell back."""
+    found = next((one for one in document["reasons"] if one["name"] == task["name"]), None)
+    if found is None:
+        return []
+    lines, candidates = [], task["candidates"]
+    if found["runner_up"] is not None and found["margin_ms"] is not None:
+        runner = candidate_title(candidates[found["runner_up"]])
+        lines.append(f"runner-up: {runner}, {found['margin_ms']:+.1f} ms")
+    if found["binding"]:
+        lines.append(f"binding: {', '.join(found['binding'])}")
+    if found["flips"]:
+        turns = [
+            f"{flip['what']} {flip['side']} {flip['at']:.3g} {flip['unit']}: "
+            f"{candidate_title(candidates[flip['candidate']])}"
+            for flip in found["flips"]
+        ]
+        lines.append(f"flips: {'; '.join(turns)}")
+    else:
+        lines.append("flips: nothing within 64 times or a 64th of what it is")
+    if found["fallbacks"]:
+        total = sum(fallback["cost_ms"] for fallback in found["fallbacks"])
+        names = ", ".join(
+            f"{fallback['operator']} on {fallback['on']} {fallback['cost_ms']:.2f} ms"
+            for fallback in found["fallbacks"][:_SHOWN]
+        )
+        left = len(found["fallbacks"]) - _SHOWN
+        more = f" and {left} more" if left > 0 else ""
+        lines.append(f"fell back to a host: {names}{more}, {total:.2f} ms in all")
+    return lines
+
+
+def print_together(common: Common, document: PlanDocument) -> None:
+    """What the tasks do to each other: waits, shares, how busy all is, what more is worth."""
+    together = document["together"]
+    if together is None:
+        return
+    print(f"together  (worth {together['worth']:.3f}; waits are means, latency at the percentile)")
+    tasks = {task["name"]: task for task in document["tasks"]}
+    rows = [
+        (
+            told["name"],
+            candidate_title(tasks[told["name"]]["candidates"][tasks[told["name"]]["run"]]),
+            candidate_title(tasks[told["name"]]["candidates"][told["alone"]]),
+            f"{told['importance']:g}",
+            f"{100 * told['in_time']:.1f} %",
+            f"{told['wait_ms']:.2f}",
+            f"{told['latency_ms']:.1f}",
+            "" if told["share"] is None else f"{100 * told['share']:.0f} %",
+            "" if told["needs_mbps"] is None else f"{told['needs_mbps']:.2f}",
+        )
+        for told in together["tasks"]
+    ]
+    header = (
+        *("task", "runs", "alone", "importance", "in time", "wait ms", "latency ms"),
+        *("uplink share", "needs Mbit/s"),
+    )
+    print_table(common, header, rows, left=3)
+    busy = ", ".join(f"{name} {100 * share:.0f} %" for name, share in together["busy"].items())
+    print(f"  busy: {busy} (limit {100 * max(together['limit'].values()):.0f} %)")
+    for price in together["prices"]:
+        less = "" if price["less"] is None else f", {price['step']} less {price['less']:+.3f}"
+        if price["more"] or price["less"]:
+            print(
+                f"  {price['resource']}: {price['step']} more is worth {price['more']:+.3f}{less}"
+            )
+    if not any(price["more"] or price["less"] for price in together["prices"]):
+        print("  a little more or less of any shared resource changes nothing")
+    if together["binding"]:
+        print(f"  binding: {', '.join(together['binding'])}")
+    if together["note"]:
+        print(f"  {together['note']}")
+
+
+def plan_diff(common: Common, first: Path, second: Path, given: api.Options) -> None:
+    """Print how two plans differ; ends with 1 where they do.
+
+    Raises:
+        typer.Exit: Always, with the code.
+    """
+    document = api.plan_diff(first, second, given)
+    if common.json:
+        print_json(document)
+        raise typer.Exit(0 if document["same"] else _DIFFERS)
+    if document["same"]:
+        print(f"same: {first} and {second} decide and predict the same")
+        raise typer.Exit(0)
+    print(f"{first} → {second}")
+    for change in document["made_from"]:
+        before, after = (text[:12] if text else "nothing" for text in (change["a"], change["b"]))
+        print(f"  made from another {change['what']}: {before} → {after}")
+    for task in document["tasks"]:
+        print(f"{task['name']}: {task['summary']}")
+        for found in task["changes"]:
+            print(f"  {found['what']}: {found['a']} → {found['b']}")
+    for found in document["other"]:
+        print(f"  {found['what']}: {found['a']} → {found['b']}")
+    raise typer.Exit(_DIFFERS)

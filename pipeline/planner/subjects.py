@@ -1,0 +1,59 @@
+"""A task as the planner sees it, and what every route of it ends with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.plan.routes import RESULT
+from pipeline.plan.steps import Move
+from pipeline.planner.pricing import host_step
+
+if TYPE_CHECKING:
+    from pipeline.graph.model import Graph
+    from pipeline.plan.routes import RouteStep
+    from pipeline.planner.pricing import World
+    from pipeline.runtime.spec import TaskSpec
+
+TENSOR_CODECS = ("float32", "float16", "int8")
+SPARSE_CODECS = ("sparse", "sparse:int8")
+"""Offered besides where the input is a LiDAR's: tensors of its networks are mostly zero."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A task as the planner sees it.
+
+    Attributes:
+        task: Name, input and decoder.
+        variant: Name of the model variant.
+        graph: The model's graph, optimised once.
+        model: Hash of the model's file as the scenario names it.
+        result_bytes: Bytes of a coded result, as measured on calibration pictures.
+        codecs: Tensor codecs that may be used.
+        pins: Names of nodes that `split@NODE` pins, besides the best cuts.
+        stay: Names of tensors that may not leave the car.
+        timing_only: Whether the network is never run, only priced.
+    """
+
+    task: TaskSpec
+    variant: str
+    graph: Graph
+    model: str
+    result_bytes: int
+    codecs: tuple[str, ...] = TENSOR_CODECS
+    pins: tuple[str, ...] = ()
+    stay: frozenset[str] = frozenset()
+    timing_only: bool = False
+
+
+def post_step(subject: Subject, world: World, site: str) -> RouteStep:
+    """Post-processing on the host of a site, where the last segment ran."""
+    graph = subject.graph
+    elements = sum(graph.tensors[name].elements for name in graph.outputs)
+    return host_step(world, "post", site, [(f"post:{subject.task.decoder}", elements)])
+
+
+def down_move(world: World) -> Move:
+    """The result on its way back."""
+    return Move(tensors=(RESULT,), channel=f"{world.link.name}.down", codecs=(RESULT,))
