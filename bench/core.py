@@ -24,7 +24,7 @@ from replay.clock import WallClock
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from pipeline.runtime.virtual import VirtualSetup
+    from pipeline.runtime.virtual_setup import VirtualSetup
 
 AIM = 1.0
 _URBAN = Path(__file__).resolve().parents[1] / "examples" / "urban" / "scenario.yaml"

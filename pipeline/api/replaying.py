@@ -32,7 +32,8 @@ from pipeline.runtime.outcome import Outcome
 from pipeline.runtime.priming import Primed, prime
 from pipeline.runtime.sizes import Sizes
 from pipeline.runtime.timing import Bias, Timing
-from pipeline.runtime.virtual import VirtualSetup, run_virtual
+from pipeline.runtime.virtual import run_virtual
+from pipeline.runtime.virtual_setup import VirtualSetup
 from pipeline.values import to_plain
 from pipeline.verdict import (
     Conditions,
