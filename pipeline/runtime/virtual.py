@@ -68,14 +68,6 @@ _TABLES = (tuple, list, Capacity, Draws)
 FOREVER_NS = 1 << 62
 
 
-class _Core(Protocol):
-    """What the three machines have in common."""
-
-    def start(self) -> Sequence[Command]: ...
-
-    def on(self, event: Event, at_ns: int) -> Sequence[Command]: ...
-
-
 # An event to come: time, priority, source, sequence, target, and the event; a timer's name in its
 # place, and nothing to wake the player. No two have one sequence number, so events are never
 # compared. That of a timer is its version as well: one that was moved or cancelled has another, or
@@ -163,7 +155,9 @@ class Kernel:
         self._setup = setup
         self._on_event = on_event
         self._on_row = on_row
-        self._cores: tuple[_Core, ...] = (VehicleCore(core), CloudCore(core), ConsumerCore(core))
+        self._timing, self._sizes = setup.timing, setup.sizes
+        self._vehicle, self._cloud = VehicleCore(core), CloudCore(core)
+        self._consumer = ConsumerCore(core)
         self._names = (core.sites.vehicle, core.sites.cloud, CONSUMER)
         self._targets = {name: index for index, name in enumerate(self._names)}
         self._channels: dict[str, Relay] = {
@@ -198,16 +192,16 @@ class Kernel:
         first_ns = 0 if self._next is None else self._next.sends_ns
         links = self._setup.links.values()
         begin_ns = first_ns - max([lead_ns(link, "down", first_ns) for link in links], default=0)
-        for index, core in enumerate(self._cores):
-            commands = core.start()
+        started = self._vehicle.start(), self._cloud.start(), self._consumer.start()
+        for index, commands in enumerate(started):
             if self._on_event is not None:
                 self._on_event(self._names[index], begin_ns, None, commands)
             self._carry_out(index, commands, begin_ns)
 
     def advance(self, until_ns: int = FOREVER_NS) -> None:
         """Go on with every event before a run time; without one, to the end."""
-        heap, cores, on_event = self._heap, self._cores, self._on_event
-        carry_out, timers = self._carry_out, self._timers
+        heap, timers, on_event = self._heap, self._timers, self._on_event
+        vehicle, cloud, consumer = self._vehicle, self._cloud, self._consumer
         while heap and heap[0][0] < until_ns:
             at_ns, _, _, sequence, target, event = heapq.heappop(heap)
             if event is None:
@@ -218,10 +212,15 @@ class Kernel:
                     continue
                 del timers[event]
                 event = TimerFired(timer=event)
-            commands = cores[target].on(event, at_ns)
+            if target == _VEHICLE:
+                commands = vehicle.on(event, at_ns)
+            elif target == _CLOUD:
+                commands = cloud.on(event, at_ns)
+            else:
+                commands = consumer.on(event, at_ns)
             if on_event is not None:
                 on_event(self._names[target], at_ns, event, commands)
-            carry_out(target, commands, at_ns)
+            self._carry_out(target, commands, at_ns)
 
     def outcome(self) -> Outcome:
         """What has happened by now."""
@@ -247,11 +246,12 @@ class Kernel:
         for channel in self._channels.values():
             fixed.extend(_tables(channel))
         memo: dict[int, object] = {id(value): value for value in fixed}
-        own = ("_setup", "_on_event", "_on_row", "_outcome", "_crossings")
+        own = ("_setup", "_timing", "_sizes", "_on_event", "_on_row", "_outcome", "_crossings")
         state = {name: value for name, value in vars(self).items() if name not in own}
         twin = object.__new__(Kernel)
         vars(twin).update(copy.deepcopy(state, memo))
         twin._setup = replace(setup, timing=timing)
+        twin._timing, twin._sizes = timing, setup.sizes
         twin._on_event, twin._on_row = on_event, None
         twin._outcome = Outcome(closing=self._outcome.closing, notes=Counter())
         twin._crossings = {}
@@ -284,9 +284,9 @@ class Kernel:
                 self._end_streams(at_ns)
                 continue
             self._player_credits -= 1
-            setup, stream = self._setup, frame.stream
-            size = setup.sizes.sample(stream, frame.content, setup.frame_bytes[stream])
-            hop_ns = setup.timing.hop_ns(size, subject=stream, frame=frame.number)
+            stream = frame.stream
+            size = self._sizes.sample(stream, frame.content, self._setup.frame_bytes[stream])
+            hop_ns = self._timing.hop_ns(size, subject=stream, frame=frame.number)
             arrives_ns = self._in_order(PLAYER, at_ns + hop_ns)
             offered = FrameOffered(
                 stream=stream,
@@ -317,7 +317,7 @@ class Kernel:
 
     def _content(self, stream: str, frame: int) -> int:
         shown = self._shown.get((stream, frame)) if self._shown else None
-        return self._setup.sizes.content(stream, frame) if shown is None else shown
+        return self._sizes.content(stream, frame) if shown is None else shown
 
     def _in_order(self, channel: str, arrives_ns: int) -> int:
         """When a message really arrives: a channel's messages do not overtake each other."""
@@ -369,7 +369,7 @@ class Kernel:
         jobs = command.jobs
         first = jobs[0]
         facts = self._steps[first.task][first.step]
-        duration_ns = self._setup.timing.job_ns(
+        duration_ns = self._timing.job_ns(
             facts.step,
             task=first.task,
             index=first.step,
@@ -400,7 +400,7 @@ class Kernel:
 
     def _send(self, source: int, command: Send, at_ns: int) -> None:
         message, channel, size = command.message, command.channel, command.bytes
-        timing, task, frame = self._setup.timing, message.task, message.frame
+        timing, task, frame = self._timing, message.task, message.frame
         facts = self._crossings.get((task, channel))
         if facts is None:
             facts = _Crossing(task, channel, self._channels.get(channel))
