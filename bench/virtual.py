@@ -19,7 +19,7 @@ from pipeline.api.replaying import virtual_setup
 from pipeline.api.rerunning import seal_outcome
 from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.drive import all_samples
-from pipeline.runtime.journal import Journal
+from pipeline.runtime.journal import AT_ONCE, Journal
 from pipeline.runtime.priming import prime
 from pipeline.runtime.virtual import run_virtual
 from replay.clock import WallClock
@@ -149,7 +149,8 @@ def _logged(assembled: Assembled, primed: Primed, folder: Path) -> Outcome:
 
     def log(node: str, at_ns: int, event: Event | None, commands: Sequence[Command]) -> None:
         journals[node].record(at_ns, event, commands)
-        journals[node].flush(1)
+        if journals[node].waiting >= AT_ONCE:
+            journals[node].flush()
 
     try:
         return run_virtual(virtual_setup(assembled, primed), on_event=log)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -41,6 +41,33 @@ class Factors:
             self._block = block
         return self._held[place & (_BLOCK - 1)]
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """The same: what it holds, it would make again."""
+        return self
+
+
+class Words:
+    """64-bit words for the frames of one subject."""
+
+    __slots__ = ("_block", "_draws", "_held", "_name")
+
+    def __init__(self, draws: Draws, name: tuple[str, str]) -> None:
+        self._draws, self._name = draws, name
+        self._block, self._held = -1, [0]
+
+    def at(self, frame: int, attempt: int = 0) -> int:
+        """The word of a frame, negative for warm-up, and of an attempt from 0 to 3."""
+        place = frame + _SHIFT
+        block = place >> _BLOCK_BITS
+        if block != self._block:
+            self._held = self._draws.block(self._name, block).tolist()
+            self._block = block
+        return self._held[(place & (_BLOCK - 1)) * _ATTEMPTS + attempt]
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """The same: what it holds, it would make again."""
+        return self
+
 
 class Draws:
     """Counter-based draws (Philox4x64), keyed by (seed, purpose, subject, frame, attempt).
@@ -53,7 +80,7 @@ class Draws:
         self._seed = seed
         self._keys: dict[tuple[str, str], np.ndarray[tuple[int], np.dtype[np.uint64]]] = {}
         self._factors: dict[tuple[str, str], tuple[Sequence[int], Factors]] = {}
-        self._held: dict[tuple[str, str], tuple[int, list[int]]] = {}
+        self._words: dict[tuple[str, str], Words] = {}
 
     def word(self, purpose: str, subject: str, frame: int, attempt: int = 0) -> int:
         """A 64-bit word.
@@ -64,12 +91,14 @@ class Draws:
             frame: Frame number, negative for warm-up.
             attempt: 0 to 3.
         """
-        name = (purpose, subject)
-        block, index = divmod(frame + _SHIFT, _BLOCK)
-        held = self._held.get(name)
-        if held is None or held[0] != block:
-            held = self._held[name] = (block, self.block(name, block).tolist())
-        return held[1][index * _ATTEMPTS + attempt]
+        found = self._words.get((purpose, subject))
+        if found is None:
+            found = self._words[purpose, subject] = self.of(purpose, subject)
+        return found.at(frame, attempt)
+
+    def of(self, purpose: str, subject: str) -> Words:
+        """All that `word` draws for a subject, for callers that keep it."""
+        return Words(self, (purpose, subject))
 
     def ppm(self, table: Sequence[int], purpose: str, subject: str, frame: int) -> int:
         """A factor in parts per million, drawn from a table of evenly spaced quantiles."""

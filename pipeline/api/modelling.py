@@ -14,7 +14,7 @@ from pipeline.link.model import LinkConfig
 from pipeline.plan.steps import Host, Move
 from pipeline.runtime.sizes import Sizes
 from pipeline.runtime.timing import Hops, Slowed, Timing
-from pipeline.runtime.virtual import VirtualSetup
+from pipeline.runtime.virtual_setup import VirtualSetup
 from pipeline.values import from_plain, to_plain
 from replay.evidence import write_json
 

@@ -26,13 +26,14 @@ from pipeline.plan.document import plan_document
 from pipeline.plan.steps import Move, Run
 from pipeline.planner.pricing import label_of
 from pipeline.runtime.drive import all_samples
-from pipeline.runtime.journal import Journal
+from pipeline.runtime.journal import AT_ONCE, Journal
 from pipeline.runtime.keeping import cache_limit, in_use, trim
 from pipeline.runtime.outcome import Outcome
 from pipeline.runtime.priming import Primed, prime
 from pipeline.runtime.sizes import Sizes
 from pipeline.runtime.timing import Bias, Timing
-from pipeline.runtime.virtual import VirtualSetup, run_virtual
+from pipeline.runtime.virtual import run_virtual
+from pipeline.runtime.virtual_setup import VirtualSetup
 from pipeline.values import to_plain
 from pipeline.verdict import (
     Conditions,
@@ -333,7 +334,8 @@ def _virtual(
     def log(node: str, at_ns: int, event: Event | None, commands: Sequence[Command]) -> None:
         journal = journals[node]
         journal.record(at_ns, event, commands)
-        journal.flush(1)
+        if journal.waiting >= AT_ONCE:
+            journal.flush()
 
     def settled(row: Row) -> None:
         observer.settled(row)

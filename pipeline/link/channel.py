@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.draws import Draws
 from pipeline.link.loss import MOST_ROUNDS, rounds_of
 from pipeline.link.model import OVERHEAD_BYTES, Passage, message_bytes
-from pipeline.link.steps import PPM, Capacity
+from pipeline.link.steps import PPM, Capacity, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ class LinkChannel:
         if self._plain:
             return
         self._capacity = Capacity(rates, _factors(config.faults))
-        self._round_trips, self._losses = config.round_trips(), losses
+        self._round_trips, self._losses = Reader(config.round_trips()), Reader(losses)
         self._lossy = any(losses.values)
         handovers = sorted(
             (f.until_ns, f.extra_rtt_ns) for f in config.faults if f.kind == "handover"
@@ -49,7 +49,7 @@ class LinkChannel:
         self._draws = Draws(config.seed)
         self._lanes = {task: _Lane(task, config.share_ppm(task)) for task in config.shares_ppm}
         self._rest = _Lane("", config.share_ppm(""))
-        self._counts: dict[str, int] = {}
+        self._subjects: dict[str, _Subject] = {}
 
     def cross(
         self,
@@ -77,17 +77,15 @@ class LinkChannel:
             sent_out_ns = began_ns - (-bits * _NS_PER_S // self._rate)
             self._busy_until_ns = sent_out_ns
             return Passage(began_ns=began_ns, arrives_ns=sent_out_ns + self._way_ns)
-        lane = self._lanes.get(subject, self._rest)
-        turn_ns = max(at_ns, lane.busy_until_ns) if lane.used else at_ns
-        sent_out_ns = self._capacity.finish_ns(turn_ns, lane.units(payload_bytes))
-        way_ns = self._way(payload_bytes, sent_out_ns, subject, frame, attempt)
-        arrives_ns = sent_out_ns + way_ns
+        lane = self._lanes.get(subject, self._rest) if self._lanes else self._rest
+        turn_ns = lane.busy_until_ns if lane.used and lane.busy_until_ns > at_ns else at_ns
+        units = units_at_share(payload_bytes, lane.share_ppm)
+        began_ns, sent_out_ns = self._capacity.serve(turn_ns, units)
+        arrives_ns = sent_out_ns + self._way(payload_bytes, sent_out_ns, subject, frame, attempt)
         if lane.used and arrives_ns < lane.arrived_ns:
             arrives_ns = lane.arrived_ns
         lane.used, lane.busy_until_ns, lane.arrived_ns = True, sent_out_ns, arrives_ns
-        return Passage(
-            began_ns=self._capacity.opens_ns(turn_ns), arrives_ns=arrives_ns, lane=lane.name
-        )
+        return Passage(began_ns=began_ns, arrives_ns=arrives_ns, lane=lane.name)
 
     def _way(
         self, payload_bytes: int, at_ns: int, subject: str, frame: int | None, attempt: int
@@ -99,19 +97,36 @@ class LinkChannel:
         way_ns = rtt_ns // 2
         if not self.keyed:
             return way_ns
+        drawn = self._subjects.get(subject)
+        if drawn is None:
+            drawn = _Subject(self._draws, f"{self._name}/{subject}", self._jitter)
+            self._subjects[subject] = drawn
         if frame is None:
-            frame = self._counts.get(subject, 0)
-            self._counts[subject] = frame + 1
-        drawn_for, attempt = f"{self._name}/{subject}", attempt % _ATTEMPTS
-        if self._jitter and attempt == 0:
-            way_ns = way_ns * self._draws.ppm(self._jitter, "link-jitter", drawn_for, frame) // PPM
-        elif self._jitter:
-            word = self._draws.word("link-jitter", drawn_for, frame, attempt)
-            way_ns = way_ns * self._jitter[(word >> 32) * len(self._jitter) >> 32] // PPM
+            frame = drawn.count
+            drawn.count = frame + 1
+        attempt %= _ATTEMPTS
+        if drawn.jitter is not None:
+            if attempt == 0:
+                factor_ppm = drawn.jitter.at(frame)
+            else:
+                word = drawn.jitter_words.at(frame, attempt)
+                factor_ppm = self._jitter[(word >> 32) * len(self._jitter) >> 32]
+            way_ns = way_ns * factor_ppm // PPM
         if self._lossy and (loss_ppm := self._losses.at(at_ns)):
-            word = self._draws.word("link-loss", drawn_for, frame, attempt)
-            way_ns += rtt_ns * rounds_of(word, payload_bytes, loss_ppm)
+            way_ns += rtt_ns * rounds_of(drawn.loss.at(frame, attempt), payload_bytes, loss_ppm)
         return way_ns
+
+
+class _Subject:
+    """What is drawn for the messages of one subject on one channel."""
+
+    __slots__ = ("count", "jitter", "jitter_words", "loss")
+
+    def __init__(self, draws: Draws, name: str, jitter: Sequence[int]) -> None:
+        self.count = 0  # messages that had no frame's number
+        self.jitter = draws.factors(jitter, "link-jitter", name) if jitter else None
+        self.jitter_words = draws.of("link-jitter", name)
+        self.loss = draws.of("link-loss", name)
 
 
 class _Lane:
@@ -123,14 +138,11 @@ class _Lane:
         self.name, self.share_ppm = name, share_ppm
         self.used, self.busy_until_ns, self.arrived_ns = False, 0, 0
 
-    def units(self, payload_bytes: int) -> int:
-        """What the whole bottleneck can send while this lane sends the message."""
-        return units_at_share(payload_bytes, self.share_ppm)
-
 
 def units_at_share(payload_bytes: int, share_ppm: int) -> int:
     """What a whole bottleneck can send while a share of it sends a message, in its units."""
-    return -(-Capacity.units(8 * message_bytes(payload_bytes)) * PPM // share_ppm)
+    units = Capacity.units(8 * message_bytes(payload_bytes))
+    return units if share_ppm == PPM else -(-units * PPM // share_ppm)
 
 
 def lead_ns(config: LinkConfig, direction: Direction, at_ns: int) -> int:

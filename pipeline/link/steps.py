@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from pipeline.values import Value
 
@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 PPM = 1_000_000
 _NS_PER_S = 1_000_000_000
+
+
+class Piece(NamedTuple):
+    """One piece of steps: `from_ns` <= t < `until_ns`."""
+
+    from_ns: int
+    until_ns: int
+    value: int
 
 
 class Steps(Value, frozen=True, kw_only=True):
@@ -59,6 +67,14 @@ class Steps(Value, frozen=True, kw_only=True):
             return self.values[0]
         return self.values[bisect_right(self.starts_ns, at_ns % self.period_ns) - 1]
 
+    def piece(self, at_ns: int) -> Piece:
+        """The piece that an instant lies on."""
+        turns, offset_ns = divmod(at_ns, self.period_ns)
+        index = bisect_right(self.starts_ns, offset_ns) - 1
+        begin_ns, last = turns * self.period_ns, index + 1 == len(self.starts_ns)
+        end_ns = self.period_ns if last else self.starts_ns[index + 1]
+        return Piece(begin_ns + self.starts_ns[index], begin_ns + end_ns, self.values[index])
+
     def quantile(self, percentile: float) -> int:
         """The figure that is not exceeded for this share of the time, from 0 to 100."""
         ends = (*self.starts_ns[1:], self.period_ns)
@@ -70,6 +86,26 @@ class Steps(Value, frozen=True, kw_only=True):
             if left_ns <= 0:
                 return value
         return lasting[-1][0]
+
+
+class Reader:
+    """Reads steps along a time that mostly goes forward: the piece read last is kept."""
+
+    __slots__ = ("_from_ns", "_steps", "_until_ns", "_value")
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._from_ns = self._until_ns = self._value = 0
+
+    def at(self, at_ns: int) -> int:
+        """The figure at an instant, as `Steps.at` has it."""
+        if not self._from_ns <= at_ns < self._until_ns:
+            self._from_ns, self._until_ns, self._value = self._steps.piece(at_ns)
+        return self._value
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """The same: what it keeps, it would find again."""
+        return self
 
 
 class Capacity:
@@ -85,6 +121,8 @@ class Capacity:
     """
 
     def __init__(self, rates: Steps, factors: Sequence[tuple[int, int]] = ()) -> None:
+        self._steps = rates
+        self._piece_from_ns = self._piece_until_ns = self._piece_units_per_ns = 0
         self._starts, self._rates, self._period_ns = rates.starts_ns, rates.values, rates.period_ns
         ends = (*rates.starts_ns[1:], rates.period_ns)
         pieces = zip(rates.values, rates.starts_ns, ends, strict=True)
@@ -128,6 +166,35 @@ class Capacity:
     def finish_ns(self, begin_ns: int, units: int) -> int:
         """When a bottleneck that begins then has sent so much, rounded up."""
         return self.reached_ns(self.sent_by(begin_ns) + units)
+
+    def serve(self, at_ns: int, units: int) -> tuple[int, int]:
+        """When a bottleneck that is free from then on begins to send so much, and has sent it.
+
+        The same as `opens_ns` and `finish_ns`, in one step where the rate stays as it is meanwhile.
+        """
+        if not self._piece_from_ns <= at_ns < self._piece_until_ns:
+            self._look(at_ns)
+        if self._piece_units_per_ns:
+            ends_ns = at_ns - (-units // self._piece_units_per_ns)
+            if ends_ns <= self._piece_until_ns:
+                return at_ns, ends_ns
+        return self.opens_ns(at_ns), self.finish_ns(at_ns, units)
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """The same: what it keeps, it would find again."""
+        return self
+
+    def _look(self, at_ns: int) -> None:
+        """Keep the stretch around an instant on which neither rate nor factor change."""
+        piece = self._steps.piece(at_ns)
+        index = bisect_right(self._from, at_ns)
+        from_ns, until_ns = piece.from_ns, piece.until_ns
+        if index:
+            from_ns = max(from_ns, self._from[index - 1])
+        if index < len(self._from):
+            until_ns = min(until_ns, self._from[index])
+        self._piece_from_ns, self._piece_until_ns = from_ns, until_ns
+        self._piece_units_per_ns = piece.value * self._factors[index]
 
     def opens_ns(self, at_ns: int) -> int:
         """The first time at or after this one at which the rate is above zero."""

@@ -23,7 +23,8 @@ from pipeline.runtime.core.config import CONSUMER, CloudConfig, CoreConfig, Path
 from pipeline.runtime.results import content_key
 from pipeline.runtime.sizes import Sizes
 from pipeline.runtime.timing import Timing
-from pipeline.runtime.virtual import VirtualSetup, run_virtual
+from pipeline.runtime.virtual import run_virtual
+from pipeline.runtime.virtual_setup import VirtualSetup
 from pipeline.values import to_plain
 from replay.schedule import StreamTimes, build_schedule
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import heapq
 from collections import Counter
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.draws import Draws
 from pipeline.ledger.rows import Delivery
@@ -47,16 +47,17 @@ from pipeline.runtime.core.vehicle import VehicleCore
 from pipeline.runtime.outcome import Outcome, fault_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pipeline.ledger.rows import Row
-    from pipeline.link.model import LinkConfig, Passage
+    from pipeline.link.model import Passage
+    from pipeline.plan.routes import RouteStep
     from pipeline.runtime.core.commands import Command
-    from pipeline.runtime.core.config import CoreConfig
+    from pipeline.runtime.core.config import TaskConfig
     from pipeline.runtime.core.events import Event
     from pipeline.runtime.outcome import EventSink
-    from pipeline.runtime.sizes import Sizes
     from pipeline.runtime.timing import Timing
+    from pipeline.runtime.virtual_setup import VirtualSetup
     from replay.schedule import ScheduledFrame
 
 # At one instant: what is over comes before what arrives, and timers come last.
@@ -67,38 +68,35 @@ _TABLES = (tuple, list, Capacity, Draws)
 FOREVER_NS = 1 << 62
 
 
-class _Core(Protocol):
-    """What the three machines have in common."""
-
-    def start(self) -> Sequence[Command]: ...
-
-    def on(self, event: Event, at_ns: int) -> Sequence[Command]: ...
-
-
-# An event to come: time, priority, source, sequence, target, the event (None wakes the player) and
-# the version of its timer. No two have one sequence number, so events are never compared.
-_Entry = tuple[int, int, int, int, int, "Event | None", int]
+# An event to come: time, priority, source, sequence, target, and the event; a timer's name in its
+# place, and nothing to wake the player. No two have one sequence number, so events are never
+# compared. That of a timer is its version as well: one that was moved or cancelled has another, or
+# none.
+_Entry = tuple[int, int, int, int, int, "Event | str | None"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VirtualSetup:
-    """What a virtual run needs.
+class _Step:
+    """What is the same for every frame of a task's step: its price, and the sizes it makes."""
 
-    Attributes:
-        core: Configuration of the machines.
-        schedule: Every frame in the order of sending; read once.
-        frame_bytes: Bytes of one frame per stream, where `sizes` does not know each.
-        sizes: Bytes that each step makes for each picture of the recording.
-        timing: Modelled durations.
-        links: The links of the run by name.
-    """
+    __slots__ = ("bytes", "head", "step", "stream", "tail")
 
-    core: CoreConfig
-    schedule: Iterable[ScheduledFrame]
-    frame_bytes: Mapping[str, int]
-    sizes: Sizes
-    timing: Timing
-    links: Mapping[str, LinkConfig]
+    def __init__(
+        self, task: TaskConfig, index: int, step: RouteStep, made: Sequence[int] | None
+    ) -> None:
+        self.step, self.stream, self.bytes = step, task.stream, made
+        self.head, self.tail = f"{task.name}/", f"/{index}"
+
+
+class _Crossing:
+    """What is the same for every message of a task on a channel: what its draws are keyed by."""
+
+    __slots__ = ("handed", "hop_in", "hop_out", "relay", "subject")
+
+    def __init__(self, task: str, channel: str, relay: Relay | None) -> None:
+        self.subject = f"{task}/{channel}"
+        self.hop_in, self.hop_out = f"{self.subject}/in", f"{self.subject}/out"
+        self.handed = f"{channel}/in"
+        self.relay = relay
 
 
 def run_virtual(
@@ -157,7 +155,9 @@ class Kernel:
         self._setup = setup
         self._on_event = on_event
         self._on_row = on_row
-        self._cores: tuple[_Core, ...] = (VehicleCore(core), CloudCore(core), ConsumerCore(core))
+        self._timing, self._sizes = setup.timing, setup.sizes
+        self._vehicle, self._cloud = VehicleCore(core), CloudCore(core)
+        self._consumer = ConsumerCore(core)
         self._names = (core.sites.vehicle, core.sites.cloud, CONSUMER)
         self._targets = {name: index for index, name in enumerate(self._names)}
         self._channels: dict[str, Relay] = {
@@ -165,7 +165,15 @@ class Kernel:
             for name, link in setup.links.items()
             for way in ("up", "down")
         }
-        self._down = core.down_channel
+        self._steps = {
+            name: tuple(
+                _Step(task, index, step, setup.sizes.bytes.get((name, index)))
+                for index, step in enumerate(task.steps)
+            )
+            for name, task in core.tasks.items()
+        }
+        self._crossings: dict[tuple[str, str], _Crossing] = {}
+        self._down, self._handed_down = core.down_channel, f"{core.down_channel}/in"
         self._heap: list[_Entry] = []
         self._sequence = 0
         self._timers: dict[str, int] = {}  # the version that counts
@@ -184,24 +192,35 @@ class Kernel:
         first_ns = 0 if self._next is None else self._next.sends_ns
         links = self._setup.links.values()
         begin_ns = first_ns - max([lead_ns(link, "down", first_ns) for link in links], default=0)
-        for index, core in enumerate(self._cores):
-            commands = core.start()
+        started = self._vehicle.start(), self._cloud.start(), self._consumer.start()
+        for index, commands in enumerate(started):
             if self._on_event is not None:
                 self._on_event(self._names[index], begin_ns, None, commands)
             self._carry_out(index, commands, begin_ns)
 
     def advance(self, until_ns: int = FOREVER_NS) -> None:
         """Go on with every event before a run time; without one, to the end."""
-        heap, cores = self._heap, self._cores
+        heap, timers, on_event = self._heap, self._timers, self._on_event
+        vehicle, cloud, consumer = self._vehicle, self._cloud, self._consumer
         while heap and heap[0][0] < until_ns:
-            at_ns, _, _, _, target, event, version = heapq.heappop(heap)
+            at_ns, _, _, sequence, target, event = heapq.heappop(heap)
             if event is None:
                 self._play(at_ns)
-            elif version == 0 or self._is_due(event, version):
-                commands = cores[target].on(event, at_ns)
-                if self._on_event is not None:
-                    self._on_event(self._names[target], at_ns, event, commands)
-                self._carry_out(target, commands, at_ns)
+                continue
+            if isinstance(event, str):
+                if timers.get(event) != sequence:
+                    continue
+                del timers[event]
+                event = TimerFired(timer=event)
+            if target == _VEHICLE:
+                commands = vehicle.on(event, at_ns)
+            elif target == _CLOUD:
+                commands = cloud.on(event, at_ns)
+            else:
+                commands = consumer.on(event, at_ns)
+            if on_event is not None:
+                on_event(self._names[target], at_ns, event, commands)
+            self._carry_out(target, commands, at_ns)
 
     def outcome(self) -> Outcome:
         """What has happened by now."""
@@ -223,40 +242,27 @@ class Kernel:
             on_event: Told of every event a core of the copy sees.
         """
         setup = self._setup
-        fixed: list[object] = [setup, setup.core, setup.schedule]
+        fixed: list[object] = [setup, setup.core, setup.schedule, self._steps]
         for channel in self._channels.values():
             fixed.extend(_tables(channel))
         memo: dict[int, object] = {id(value): value for value in fixed}
-        own = ("_setup", "_on_event", "_on_row", "_outcome")
+        own = ("_setup", "_timing", "_sizes", "_on_event", "_on_row", "_outcome", "_crossings")
         state = {name: value for name, value in vars(self).items() if name not in own}
         twin = object.__new__(Kernel)
         vars(twin).update(copy.deepcopy(state, memo))
         twin._setup = replace(setup, timing=timing)
+        twin._timing, twin._sizes = timing, setup.sizes
         twin._on_event, twin._on_row = on_event, None
         twin._outcome = Outcome(closing=self._outcome.closing, notes=Counter())
+        twin._crossings = {}
         twin._channels = {name: relays(name, relay) for name, relay in twin._channels.items()}
         return twin
 
     def _push(
-        self,
-        at_ns: int,
-        priority: int,
-        source: int,
-        target: int,
-        event: Event | None,
-        version: int = 0,
+        self, at_ns: int, priority: int, source: int, target: int, event: Event | None
     ) -> None:
         self._sequence += 1
-        heapq.heappush(
-            self._heap, (at_ns, priority, source, self._sequence, target, event, version)
-        )
-
-    def _is_due(self, event: Event, version: int) -> bool:
-        """Whether a timer has been neither moved nor cancelled since it was set."""
-        if not isinstance(event, TimerFired) or self._timers.get(event.timer) != version:
-            return False
-        del self._timers[event.timer]
-        return True
+        heapq.heappush(self._heap, (at_ns, priority, source, self._sequence, target, event))
 
     # -- the player ------------------------------------------------------------------------------
 
@@ -278,17 +284,16 @@ class Kernel:
                 self._end_streams(at_ns)
                 continue
             self._player_credits -= 1
-            size = self._setup.sizes.sample(
-                frame.stream, frame.content, self._setup.frame_bytes[frame.stream]
-            )
-            hop_ns = self._setup.timing.hop_ns(size, subject=frame.stream, frame=frame.number)
+            stream = frame.stream
+            size = self._sizes.sample(stream, frame.content, self._setup.frame_bytes[stream])
+            hop_ns = self._timing.hop_ns(size, subject=stream, frame=frame.number)
             arrives_ns = self._in_order(PLAYER, at_ns + hop_ns)
             offered = FrameOffered(
-                stream=frame.stream,
+                stream=stream,
                 frame=frame.number,
                 content=frame.content,
                 scheduled_ns=frame.scheduled_ns,
-                ref=f"{frame.stream}/{frame.number}",
+                ref=f"{stream}/{frame.number}",
                 bytes=size,
                 warmup=frame.warmup,
                 stamp_ns=frame.stamp_ns,
@@ -312,109 +317,118 @@ class Kernel:
 
     def _content(self, stream: str, frame: int) -> int:
         shown = self._shown.get((stream, frame)) if self._shown else None
-        return self._setup.sizes.content(stream, frame) if shown is None else shown
+        return self._sizes.content(stream, frame) if shown is None else shown
 
     def _in_order(self, channel: str, arrives_ns: int) -> int:
         """When a message really arrives: a channel's messages do not overtake each other."""
         last_ns = self._last_ns.get(channel, arrives_ns)
-        self._last_ns[channel] = arrives_ns = max(arrives_ns, last_ns)
+        if last_ns > arrives_ns:
+            return last_ns
+        self._last_ns[channel] = arrives_ns
         return arrives_ns
 
     # -- commands --------------------------------------------------------------------------------
 
     def _carry_out(self, source: int, commands: Sequence[Command], at_ns: int) -> None:
         for command in commands:
-            kind = type(command)  # quicker than matching on a dozen classes in turn
-            if kind is Start:
-                self._start(source, cast("Start", command), at_ns)
-            elif kind is Send:
-                self._send(source, cast("Send", command), at_ns)
-            elif kind is not Forget:  # nothing is kept here
-                self._note(source, command, at_ns)
+            # Told apart by `type`, most frequent first: a pattern that does not match a struct
+            # takes ten times as long.
+            if type(command) is Start:
+                self._start(source, command, at_ns)
+            elif type(command) is Forget:
+                pass  # nothing is kept here
+            elif type(command) is Send:
+                self._send(source, command, at_ns)
+            elif type(command) is CancelTimer:
+                self._timers.pop(command.timer, None)
+            elif type(command) is Grant:
+                self._grant(source, command.peer, command.amount, at_ns)
+            elif type(command) is SetTimer:
+                timer, fires_ns = command.timer, command.at_ns
+                self._sequence = sequence = self._sequence + 1
+                self._timers[timer] = sequence
+                fires_ns = max(fires_ns, at_ns)
+                heapq.heappush(self._heap, (fires_ns, _TIMER, source, sequence, source, timer))
+            else:
+                self._keep(command)
 
-    def _note(self, source: int, command: Command, at_ns: int) -> None:
-        match command:
-            case Settle(row=row):
-                self._outcome.rows.append(row)
-                if self._on_row is not None:
-                    self._on_row(row)
-            case SetTimer(timer=timer, at_ns=fires_ns):
-                version = self._timers[timer] = self._sequence + 1
-                event = TimerFired(timer=timer)
-                self._push(max(fires_ns, at_ns), _TIMER, source, source, event, version)
-            case CancelTimer(timer=timer):
-                self._timers.pop(timer, None)
-            case Grant(peer=peer, amount=amount):
-                self._grant(source, peer, amount, at_ns)
-            case Deliver(path=path, frame=frame, at_ns=delivered_ns):
-                self._outcome.deliveries.append(
-                    Delivery(path=path, frame=frame, delivered_ns=delivered_ns)
-                )
-            case Note(reason=reason):
-                self._outcome.notes[reason] += 1
-            case _:
-                pass
+    def _keep(self, command: Command) -> None:
+        """What the run leaves behind."""
+        if type(command) is Settle:
+            self._outcome.rows.append(command.row)
+            if self._on_row is not None:
+                self._on_row(command.row)
+        elif type(command) is Deliver:
+            self._outcome.deliveries.append(
+                Delivery(path=command.path, frame=command.frame, delivered_ns=command.at_ns)
+            )
+        elif type(command) is Note:
+            self._outcome.notes[command.reason] += 1
 
     def _start(self, source: int, command: Start, at_ns: int) -> None:
-        first = command.jobs[0]
-        core, sizes = self._setup.core, self._setup.sizes
-        task = core.tasks[first.task]
-        duration_ns = self._setup.timing.job_ns(
-            task.steps[first.step],
+        jobs = command.jobs
+        first = jobs[0]
+        facts = self._steps[first.task][first.step]
+        duration_ns = self._timing.job_ns(
+            facts.step,
             task=first.task,
             index=first.step,
             frame=first.frame,
-            batch=len(command.jobs),
+            batch=len(jobs),
             at_ns=at_ns,
         )
-        outputs = [
-            Output(
-                ref=f"{job.task}/{job.frame}/{job.step}",
-                bytes=sizes.of(job.task, job.step, self._content(task.stream, job.frame)),
-            )
-            for job in command.jobs
-        ]
+        ends_ns = at_ns + duration_ns
+        if len(jobs) == 1:  # nearly always
+            outputs: tuple[Output, ...] = (self._output(facts, first.frame),)
+        else:
+            outputs = tuple([self._output(facts, job.frame) for job in jobs])
         done = JobDone(
-            jobs=command.jobs,
+            jobs=jobs,
             device=command.device,
             began_ns=at_ns,
-            ended_ns=at_ns + duration_ns,
-            outputs=tuple(outputs),
+            ended_ns=ends_ns,
+            outputs=outputs,
             modelled_ns=duration_ns,
         )
-        self._push(at_ns + duration_ns, _DONE, source, source, done)
+        self._push(ends_ns, _DONE, source, source, done)
+
+    def _output(self, facts: _Step, frame: int) -> Output:
+        """What a step makes of a frame."""
+        made = facts.bytes
+        size = 0 if made is None else made[self._content(facts.stream, frame)]
+        return Output(ref=f"{facts.head}{frame}{facts.tail}", bytes=size)
 
     def _send(self, source: int, command: Send, at_ns: int) -> None:
-        message, timing = command.message, self._setup.timing
-        subject = f"{message.task}/{command.channel}"
-        if command.channel == CONSUMER:
-            hop_ns = timing.hop_ns(command.bytes, subject=subject, frame=message.frame)
-            arrived_ns = self._in_order(CONSUMER, at_ns + hop_ns)
-            crossing = Crossing(
-                began_ns=at_ns, arrived_ns=arrived_ns, modelled_ns=arrived_ns - at_ns
-            )
+        message, channel, size = command.message, command.channel, command.bytes
+        timing, task, frame = self._timing, message.task, message.frame
+        facts = self._crossings.get((task, channel))
+        if facts is None:
+            facts = _Crossing(task, channel, self._channels.get(channel))
+            self._crossings[task, channel] = facts
+        if facts.relay is None:
+            hop_ns = timing.hop_ns(size, subject=facts.subject, frame=frame)
+            began_ns, arrived_ns = at_ns, self._in_order(CONSUMER, at_ns + hop_ns)
             target = _CONSUMER
         else:
-            size, frame, channel = command.bytes, message.frame, command.channel
-            in_ns = timing.hop_ns(size, subject=f"{subject}/in", frame=frame)
-            out_ns = timing.hop_ns(size, subject=f"{subject}/out", frame=frame)
-            handed_ns = self._in_order(f"{channel}/in", at_ns + in_ns)
-            passage = self._channels[channel].cross(
-                size, handed_ns, subject=message.task, frame=frame
-            )
-            arrived_ns = self._in_order(channel + passage.lane, passage.arrives_ns + out_ns)
-            crossing = Crossing(
-                began_ns=passage.began_ns, arrived_ns=arrived_ns, modelled_ns=arrived_ns - at_ns
+            in_ns = timing.hop_ns(size, subject=facts.hop_in, frame=frame)
+            out_ns = timing.hop_ns(size, subject=facts.hop_out, frame=frame)
+            handed_ns = self._in_order(facts.handed, at_ns + in_ns)
+            passage = facts.relay.cross(size, handed_ns, subject=task, frame=frame)
+            began_ns, lane = passage.began_ns, passage.lane
+            arrived_ns = self._in_order(
+                channel + lane if lane else channel, passage.arrives_ns + out_ns
             )
             target = _CLOUD if source == _VEHICLE else _VEHICLE
         event = MessageArrived(
             message=message,
-            ref=f"{message.task}/{message.frame}/{message.kind}",
-            bytes=command.bytes,
+            ref=f"{task}/{frame}/{message.kind}",
+            bytes=size,
             sent_ns=at_ns,
-            crossing=crossing,
+            crossing=Crossing(
+                began_ns=began_ns, arrived_ns=arrived_ns, modelled_ns=arrived_ns - at_ns
+            ),
         )
-        self._push(crossing.arrived_ns, _ARRIVED, source, target, event)
+        self._push(arrived_ns, _ARRIVED, source, target, event)
 
     def _grant(self, source: int, peer: str, amount: int, at_ns: int) -> None:
         if peer == PLAYER:
@@ -422,10 +436,9 @@ class Kernel:
             self._play(at_ns)
             return
         granted = CreditGranted(peer=self._names[source], amount=amount)
+        arrives_ns = at_ns
         if source == _CLOUD:
-            handed_ns = self._in_order(f"{self._down}/in", at_ns)
+            handed_ns = self._in_order(self._handed_down, at_ns)
             passage = self._channels[self._down].cross(0, handed_ns, subject=_CREDITS)
             arrives_ns = self._in_order(self._down, passage.arrives_ns)
-        else:
-            arrives_ns = at_ns
         self._push(arrives_ns, _CREDIT, source, self._targets[peer], granted)

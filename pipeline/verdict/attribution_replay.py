@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.core.commands import Command
     from pipeline.runtime.core.events import Event
     from pipeline.runtime.outcome import EventSink
-    from pipeline.runtime.virtual import VirtualSetup
+    from pipeline.runtime.virtual_setup import VirtualSetup
     from pipeline.verdict.attribution_evidence import Thing
     from pipeline.verdict.attribution_stretches import Stretch
 

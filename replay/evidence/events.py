@@ -86,6 +86,22 @@ class EventLog:
         if len(self._kept) >= self._flush_lines or waited_ns >= self._flush_interval_ns:
             self.flush()
 
+    def write_lines(self, lines: bytes) -> None:
+        """Append events that their writer has encoded: one JSON object and a line's end for each.
+
+        They go to the system with the next `flush`, or with the next event that is due.
+
+        Raises:
+            ValueError: The log is closed, or the last line has no end.
+        """
+        if self._file.closed:
+            raise ValueError(f"{self.path} is closed")
+        if not lines.endswith(b"\n"):
+            raise ValueError("the last line has no end")
+        if not self._kept:
+            self._since_ns = self._now_ns()
+        self._kept.append(lines[:-1])
+
     def flush(self) -> None:
         """Hand every kept line to the system.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline.runtime.core.breaker import Breaker
 from pipeline.runtime.core.commands import Note
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.core.frames import Attempt
 
 
-class Admitted(NamedTuple):
+class Admitted:
     """How a frame is taken on.
 
     Attributes:
@@ -29,11 +29,18 @@ class Admitted(NamedTuple):
         note: Why the route is not the plan's; "" where it is.
     """
 
-    chart: Chart
-    planned: Chart
-    hedge: Hedge | None = None
-    hedge_chart: Chart | None = None
-    note: str = ""
+    __slots__ = ("chart", "hedge", "hedge_chart", "note", "planned")
+
+    def __init__(
+        self,
+        chart: Chart,
+        planned: Chart,
+        hedge: Hedge | None = None,
+        hedge_chart: Chart | None = None,
+        note: str = "",
+    ) -> None:
+        self.chart, self.planned, self.note = chart, planned, note
+        self.hedge, self.hedge_chart = hedge, hedge_chart
 
 
 class Admission:
@@ -63,13 +70,11 @@ class Admission:
             courses.append(
                 Course(
                     way=way,
-                    chart=Chart.of(
-                        way.route, config.sites, site, steps=task.steps, places=way.places
-                    ),
+                    chart=Chart(way.route, config.sites, site, steps=task.steps, places=way.places),
                     hedge=hedge,
                     hedge_chart=None
                     if hedge is None
-                    else Chart.of(
+                    else Chart(
                         hedge.route, config.sites, site, steps=task.steps, places=hedge.places
                     ),
                 )
@@ -78,13 +83,7 @@ class Admission:
         switch = MapSwitch(task.regions, config.switch)
         if config.switch.nominal_bits_per_s:
             switch.observe(self._estimator)
-        return TaskState(
-            config=task,
-            courses=tuple(courses),
-            paths=paths,
-            fuses=next((path.name for path in paths if path.fuse is not None), ""),
-            switch=switch,
-        )
+        return TaskState(task, tuple(courses), paths, switch)
 
     def admit(self, task: TaskState, at_ns: int) -> Admitted | str:
         """Take a frame of a task on, if that is allowed now; its place and credit are taken.

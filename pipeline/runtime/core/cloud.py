@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pipeline.plan.steps import Move
 from pipeline.runtime.core.commands import Forget, Grant, Note, Send
 from pipeline.runtime.core.events import (
     Job,
@@ -29,18 +27,42 @@ if TYPE_CHECKING:
     from pipeline.runtime.core.messages import Message
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class _Visit:
-    """A frame that is at this site."""
+    """A frame that is at this site.
 
-    message: Message
-    chart: Chart
-    way: Itinerary
-    stamps: dict[str, int]
-    refs: dict[int, str]
-    modelled_ns: int
-    bytes: dict[int, int] = field(default_factory=dict)
-    overrun: bool = False
+    Attributes:
+        message: The work that it came with.
+        chart: Its route as this site sees it.
+        refuses: Whether lateness is a reason to leave it undone.
+        way: How far it got.
+        stamps: Span boundaries passed here, run time.
+        refs: Per step that is over where its output is kept.
+        bytes: Per step that is over here its payload bytes.
+        modelled_ns: Modelled time here and on the way here.
+        overrun: Whether something had to be computed meanwhile.
+    """
+
+    __slots__ = (
+        "bytes",
+        "chart",
+        "message",
+        "modelled_ns",
+        "overrun",
+        "refs",
+        "refuses",
+        "stamps",
+        "way",
+    )
+
+    def __init__(self, event: MessageArrived, chart: Chart, at_ns: int, *, refuses: bool) -> None:
+        message, crossing = event.message, event.crossing
+        self.message, self.chart, self.refuses = message, chart, refuses
+        self.way = Itinerary(chart)
+        self.stamps = {"uplink_wait": crossing.began_ns, "uplink": at_ns}
+        self.refs = {message.step: event.ref}
+        self.bytes: dict[int, int] = {}
+        self.modelled_ns = crossing.modelled_ns
+        self.overrun = False
 
 
 class CloudCore:
@@ -60,7 +82,7 @@ class CloudCore:
             config.cloud.batch,
         )
         self._charts = {
-            route.id: Chart.of(route, config.sites, self._site, steps=task.steps, places=places)
+            route.id: Chart(route, config.sites, self._site, steps=task.steps, places=places)
             for task in config.tasks.values()
             for route, places in task.routes
         }
@@ -73,26 +95,12 @@ class CloudCore:
     def on(self, event: Event, at_ns: int) -> Sequence[Command]:
         """Return the commands to carry out, in order."""
         out: list[Command] = []
-        match event:
-            case JobDone():
-                self._done(event, at_ns, out)
-            case MessageArrived():
-                self._arrived(event, at_ns, out)
-            case JobFailed(jobs=jobs, reason=reason):
-                for job in jobs:
-                    visit = self._here.get((job.task, job.frame))
-                    if visit is not None:
-                        self._refuse(visit.message, reason, out)
-                        self._leave(visit, out)
-                    out += self._devices.over(
-                        job, at_ns
-                    )  # last, so that no job of the visit follows
-            case SendRefused(reason=reason):
-                out.append(Note(reason="send-refused", detail=reason))
-            case StopAsked(reason=reason):
-                out.append(Note(reason="stopped", detail=reason))
-            case _:
-                pass
+        if type(event) is JobDone:
+            self._done(event, at_ns, out)
+        elif type(event) is MessageArrived:
+            self._arrived(event, at_ns, out)
+        else:
+            self._seldom(event, at_ns, out)
         while self._devices.expired:
             job = self._devices.expired.pop()
             visit = self._here.get((job.task, job.frame))
@@ -100,6 +108,24 @@ class CloudCore:
                 self._refuse(visit.message, "expired", out)
                 self._leave(visit, out)
         return out
+
+    def _seldom(self, event: Event, at_ns: int, out: list[Command]) -> None:
+        """Events that a run sees a few of."""
+        match event:
+            case JobFailed(jobs=jobs, reason=reason):
+                for job in jobs:
+                    visit = self._here.get((job.task, job.frame))
+                    if visit is not None:
+                        self._refuse(visit.message, reason, out)
+                        self._leave(visit, out)
+                    # last, so that no job of the visit follows
+                    out += self._devices.over(job, at_ns)
+            case SendRefused(reason=reason):
+                out.append(Note(reason="send-refused", detail=reason))
+            case StopAsked(reason=reason):
+                out.append(Note(reason="stopped", detail=reason))
+            case _:
+                pass
 
     def _arrived(self, event: MessageArrived, at_ns: int, out: list[Command]) -> None:
         message = event.message
@@ -125,14 +151,7 @@ class CloudCore:
             out.append(Forget(refs=(event.ref,)))
             out.append(Grant(peer=self._config.sites.vehicle, amount=1))
             return
-        visit = _Visit(
-            message=message,
-            chart=chart,
-            way=Itinerary(chart),
-            stamps={"uplink_wait": event.crossing.began_ns, "uplink": at_ns},
-            refs={message.step: event.ref},
-            modelled_ns=event.crossing.modelled_ns,
-        )
+        visit = _Visit(event, chart, at_ns, refuses=self._refuses(message, chart))
         self._here[message.task, message.frame] = visit
         self._dispatch(visit, visit.way.arrive(message.step), at_ns, out)
 
@@ -161,24 +180,22 @@ class CloudCore:
         self, visit: _Visit, steps: Iterable[int], at_ns: int, out: list[Command]
     ) -> None:
         message, chart = visit.message, visit.chart
-        refuses = self._refuses(message, chart)
         for index in steps:
             step = chart.steps[index]
-            refs = tuple([visit.refs[i] for i in step.after])
             device = chart.devices[index]
             if device:
                 out += self._devices.submit(
                     Job(message.frame, message.task, index),
                     device,
                     deadline_at_ns=message.deadline_at_ns,
-                    inputs=refs,
+                    inputs=_refs_after(visit, step.after),
                     at_ns=at_ns,
                     start_by_ns=message.expires_at_ns - chart.rest_ns[index]
-                    if refuses
+                    if visit.refuses
                     else NEVER_NS,
-                    lengths_ns=step.lengths_ns,
+                    lengths_ns=chart.lengths_ns[index],
                 )
-            elif isinstance(step.step, Move):
+            elif chart.channels[index]:
                 answer = message.answered(
                     step=index,
                     stamps=tuple(visit.stamps.items()),
@@ -186,7 +203,8 @@ class CloudCore:
                     overrun=visit.overrun,
                 )
                 down_bytes = sum([visit.bytes.get(i, 0) for i in step.after])
-                channel = step.step.channel
+                refs = _refs_after(visit, step.after)
+                channel = chart.channels[index]
                 out.append(Send(message=answer, channel=channel, refs=refs, bytes=down_bytes))
                 self._leave(visit, out)
 
@@ -197,15 +215,16 @@ class CloudCore:
             if visit is None:
                 out.append(Forget(refs=(output.ref,)))
                 continue
-            waited = visit.chart.waits[job.step]
+            chart, step = visit.chart, job.step
+            waited = chart.waits[step]
             if waited:
                 visit.stamps.setdefault(waited, event.began_ns)
-            visit.stamps[visit.chart.steps[job.step].span] = event.ended_ns
-            visit.refs[job.step] = output.ref
-            visit.bytes[job.step] = output.bytes
+            visit.stamps[chart.spans[step]] = event.ended_ns
+            visit.refs[step] = output.ref
+            visit.bytes[step] = output.bytes
             visit.modelled_ns += event.modelled_ns
-            visit.overrun |= event.overrun
-            self._dispatch(visit, visit.way.finish(job.step), at_ns, out)
+            visit.overrun = visit.overrun or event.overrun
+            self._dispatch(visit, visit.way.finish(step), at_ns, out)
 
     def _refuse(self, message: Message, reason: str, out: list[Command]) -> None:
         refusal = replace(message, kind="refusal", reason=reason[:200])
@@ -217,3 +236,10 @@ class CloudCore:
         self._devices.withdraw(visit.message.task, visit.message.frame)
         out.append(Forget(refs=tuple(visit.refs.values())))
         out.append(Grant(peer=self._config.sites.vehicle, amount=1))
+
+
+def _refs_after(visit: _Visit, after: tuple[int, ...]) -> tuple[str, ...]:
+    """Where the outputs of some steps are kept that are over."""
+    if len(after) == 1:  # nearly always
+        return (visit.refs[after[0]],)
+    return tuple([visit.refs[i] for i in after])

@@ -20,8 +20,7 @@ class ConsumerCore:
     """Decodes each result once and delivers it to every path it is for."""
 
     def __init__(self, config: CoreConfig) -> None:
-        self._config = config
-        self._host = config.consumer_host
+        self._host, self._vehicle = config.consumer_host, config.sites.vehicle
         self._devices = DeviceScheduler({self._host: 1})
         self._coming: dict[Job, MessageArrived] = {}
 
@@ -33,44 +32,48 @@ class ConsumerCore:
         """Return the commands to carry out, in order; needs no time of its own."""
         del at_ns
         out: list[Command] = []
-        match event:
-            case MessageArrived(message=message) if message.kind != "result":
-                out += (Note(reason="stale"), Forget(refs=(event.ref,)))
-            case MessageArrived(message=message):
-                job = Job(message.frame, message.task, message.step)
-                if job in self._coming:
-                    out += (Note(reason="duplicate"), Forget(refs=(event.ref,)))
-                    return out
-                self._coming[job] = event
-                out.extend(
-                    self._devices.submit(
-                        job, self._host, deadline_at_ns=message.deadline_at_ns, inputs=(event.ref,)
-                    )
-                )
-            case JobDone(jobs=jobs, outputs=outputs, ended_ns=ended_ns):
-                for job, output in zip(jobs, outputs, strict=True):
-                    out += self._devices.over(job)
-                    arrived = self._coming.pop(job)
-                    if not arrived.message.warmup:
-                        out.extend(
-                            Deliver(
-                                path=path,
-                                frame=job.frame,
-                                ref=output.ref,
-                                at_ns=ended_ns,
-                                improves=arrived.message.improves,
-                            )
-                            for path in arrived.message.paths
-                        )
-                    out.append(Forget(refs=(arrived.ref, output.ref)))
-                    out.append(Grant(peer=self._config.sites.vehicle, amount=1))
-            case JobFailed(jobs=jobs, reason=reason):
-                for job in jobs:
-                    out.extend(self._devices.over(job))
-                    arrived = self._coming.pop(job)
-                    out.append(Note(reason="undecodable", detail=reason))
-                    out.append(Forget(refs=(arrived.ref,)))
-                    out.append(Grant(peer=self._config.sites.vehicle, amount=1))
-            case _:
-                pass
+        if type(event) is MessageArrived:
+            self._arrived(event, out)
+        elif type(event) is JobDone:
+            self._done(event, out)
+        elif type(event) is JobFailed:
+            for job in event.jobs:
+                out.extend(self._devices.over(job))
+                arrived = self._coming.pop(job)
+                out.append(Note(reason="undecodable", detail=event.reason))
+                out.append(Forget(refs=(arrived.ref,)))
+                out.append(Grant(peer=self._vehicle, amount=1))
         return out
+
+    def _arrived(self, event: MessageArrived, out: list[Command]) -> None:
+        message = event.message
+        if message.kind != "result":
+            out += (Note(reason="stale"), Forget(refs=(event.ref,)))
+            return
+        job = Job(message.frame, message.task, message.step)
+        if job in self._coming:
+            out += (Note(reason="duplicate"), Forget(refs=(event.ref,)))
+            return
+        self._coming[job] = event
+        out += self._devices.submit(
+            job, self._host, deadline_at_ns=message.deadline_at_ns, inputs=(event.ref,)
+        )
+
+    def _done(self, event: JobDone, out: list[Command]) -> None:
+        for job, output in zip(event.jobs, event.outputs, strict=True):
+            out += self._devices.over(job)
+            arrived = self._coming.pop(job)
+            message = arrived.message
+            if not message.warmup:
+                for path in message.paths:
+                    out.append(
+                        Deliver(
+                            path=path,
+                            frame=job.frame,
+                            ref=output.ref,
+                            at_ns=event.ended_ns,
+                            improves=message.improves,
+                        )
+                    )
+            out.append(Forget(refs=(arrived.ref, output.ref)))
+            out.append(Grant(peer=self._vehicle, amount=1))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from msgspec import field
 
 from pipeline.runtime.core.messages import Crossing, Message
-from pipeline.values import Value
+from pipeline.values import Key, Value
 
 
-class Job(NamedTuple):
+class Job(Key, frozen=True, array_like=True):
     """A step of a frame's route; paths that need the same one share it.
 
     Attributes:

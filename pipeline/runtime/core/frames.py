@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline.ledger.rows import Row
-from pipeline.plan.steps import Host
 from pipeline.runtime.core.fusing import Part
 from pipeline.runtime.core.itinerary import Itinerary
 
@@ -15,97 +13,195 @@ if TYPE_CHECKING:
 
     from pipeline.ledger.fates import Fate
     from pipeline.runtime.core.config import Hedge, PathConfig, TaskConfig, Way
-    from pipeline.runtime.core.events import FrameOffered
+    from pipeline.runtime.core.events import FrameOffered, JobDone
     from pipeline.runtime.core.itinerary import Chart
     from pipeline.runtime.core.switching import MapSwitch
 
 
-class Course(NamedTuple):
+class Course:
     """A way of a task as the vehicle sees it: its route, and the hedge's."""
 
-    way: Way
-    chart: Chart
-    hedge: Hedge | None
-    hedge_chart: Chart | None
+    __slots__ = ("chart", "hedge", "hedge_chart", "way")
+
+    def __init__(
+        self, way: Way, chart: Chart, hedge: Hedge | None, hedge_chart: Chart | None
+    ) -> None:
+        self.way, self.chart, self.hedge, self.hedge_chart = way, chart, hedge, hedge_chart
 
 
-class Open(NamedTuple):
+class Open:
     """A path that still waits for its fate of a frame."""
 
-    path: PathConfig
-    deadline_at_ns: int
-    horizon_at_ns: int
+    __slots__ = ("deadline_at_ns", "horizon_at_ns", "path")
+
+    def __init__(self, path: PathConfig, deadline_at_ns: int, horizon_at_ns: int) -> None:
+        self.path = path
+        self.deadline_at_ns = deadline_at_ns
+        self.horizon_at_ns = horizon_at_ns
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class TaskState:
-    """What a task has under way: how many frames, and the one that waits."""
+    """What a task has under way.
 
-    config: TaskConfig
-    courses: tuple[Course, ...]
-    paths: tuple[PathConfig, ...]
-    switch: MapSwitch
-    fuses: str = ""  # name of the path whose parts it fuses
-    active: int = 0
-    waiting: Frame | None = None
+    Attributes:
+        config: The task.
+        courses: Its ways, a region of the plan map each.
+        paths: Paths through it, parts of fused ones included.
+        switch: Which of the regions it is in.
+        fuses: Name of the path whose parts it fuses; "" for none.
+        active: How many of its frames hold a place in flight.
+        waiting: The frame that waits for one.
+    """
+
+    __slots__ = ("active", "config", "courses", "fuses", "paths", "switch", "waiting")
+
+    def __init__(
+        self,
+        config: TaskConfig,
+        courses: tuple[Course, ...],
+        paths: tuple[PathConfig, ...],
+        switch: MapSwitch,
+    ) -> None:
+        self.config, self.courses, self.paths, self.switch = config, courses, paths, switch
+        self.fuses = next((path.name for path in paths if path.fuse is not None), "")
+        self.active = 0
+        self.waiting: Frame | None = None
 
 
-class Done(NamedTuple):
-    """A step that is over at this site."""
-
-    began_ns: int
-    ended_ns: int
-    modelled_ns: int
-    overrun: bool
-
-
-@dataclass(slots=True, eq=False)
 class Attempt:
-    """A frame on one route. Where two attempts share steps, the frame knows them once."""
+    """A frame on one route. Where two attempts share steps, the frame knows them once.
 
-    chart: Chart
-    way: Itinerary
-    elsewhere: dict[str, int] = field(default_factory=dict)  # stamps that another site made
-    nonce: int = 0  # 0: nothing was asked of a cloud
-    sent_ns: int = 0
-    bytes_up: int = 0
-    bytes_down: int = 0
-    modelled_ns: int = 0  # elsewhere and on the way
-    overrun: bool = False  # elsewhere
-    seen_cloud: bool = False
-    dead: bool = False  # nothing will come of it any more
+    Attributes:
+        chart: The route as the vehicle sees it.
+        way: How far the frame got on it.
+        rest_ns: Per step the time from its latest useful start to the frame's last deadline; 0
+            where no frame of the route can be in time.
+        elsewhere: Stamps that another site made.
+        nonce: Number of its request; 0 where nothing was asked of a cloud.
+        sent_ns: When that was sent, run time.
+        bytes_up: Payload bytes that crossed upward.
+        bytes_down: Payload bytes that came back.
+        modelled_ns: Modelled time elsewhere and on the way.
+        overrun: Whether something had to be computed meanwhile elsewhere.
+        seen_cloud: Whether a cloud has answered.
+        dead: Whether nothing will come of it any more.
+    """
+
+    __slots__ = (
+        "bytes_down",
+        "bytes_up",
+        "chart",
+        "dead",
+        "elsewhere",
+        "modelled_ns",
+        "nonce",
+        "overrun",
+        "rest_ns",
+        "seen_cloud",
+        "sent_ns",
+        "way",
+    )
+
+    def __init__(self, chart: Chart, time_ns: int) -> None:
+        self.chart = chart
+        self.way = Itinerary(chart)
+        self.rest_ns = chart.rest_ns if chart.predicted_ns <= time_ns else chart.unhurried_ns
+        self.elsewhere: dict[str, int] = {}
+        self.nonce = self.sent_ns = self.bytes_up = self.bytes_down = self.modelled_ns = 0
+        self.overrun = self.seen_cloud = self.dead = False
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
 class Frame:
-    """A frame of one task that is waiting or under way."""
+    """A frame of one task that is waiting or under way.
 
-    task: TaskState
-    offer: FrameOffered
-    key: tuple[str, int]  # task and number
-    came_ns: int
-    paths: list[Open]  # still without a fate
-    deadline_at_ns: int  # the earliest of its paths
-    expires_at_ns: int  # the last of them
-    admitted_ns: int = -1
-    planned: Chart | None = None  # the route that the plan wanted
-    first: Attempt | None = None
-    hedge: Hedge | None = None  # may still be started
-    hedge_chart: Chart | None = None
-    hedge_at_ns: int = 0  # when its timer runs out
-    second: Attempt | None = None
-    holds: bool = False  # one of the task's places in flight
-    answer: Attempt | None = None
-    answered_ns: int = 0  # when the answer was sent to the consumer
-    improved: bool = False
-    awaited: bool = False  # a deadline timer is set
-    refs: dict[int, str] = field(default_factory=dict)
-    bytes: dict[int, int] = field(default_factory=dict)
-    done: dict[int, Done] = field(default_factory=dict)
-    submitted: set[int] = field(default_factory=set)
-    inputs: tuple[str, ...] = ()  # refs of what its first step reads, where that is no picture
-    kept: set[str] = field(default_factory=set)  # refs that fused paths still need
-    partial: bool = False
+    Attributes:
+        task: Its task.
+        offer: How it came.
+        key: Name of the task and number of the frame.
+        name: The same in a word, as timers and notes have it.
+        came_ns: When it came, run time.
+        paths: Paths that are still without a fate.
+        deadline_at_ns: The earliest of their deadlines, run time.
+        expires_at_ns: The last of them.
+        time_ns: From when it was due to then.
+        admitted_ns: When it was admitted; -1 before.
+        planned: The route that the plan wanted.
+        first: The route that it began with.
+        hedge: Its second route, as long as that may still be started.
+        hedge_chart: The same as the vehicle sees it.
+        hedge_at_ns: When the hedge's timer runs out.
+        second: The second route, once it has begun.
+        holds: Whether it holds one of the task's places in flight.
+        answer: Which of the two gave the answer.
+        answered_ns: When the answer was sent to the consumer.
+        improved: Whether a better one followed.
+        awaited: Whether a deadline timer is set.
+        refs: Per step that is over where its output is kept.
+        bytes: Per step that is over its payload bytes.
+        done: Per step that is over at this site how it ran.
+        submitted: Steps that were given to a device.
+        inputs: Refs of what its first step reads, where that is no picture.
+        kept: Refs that fused paths still need.
+        partial: Whether a part of its set is missing.
+    """
+
+    __slots__ = (
+        "admitted_ns",
+        "answer",
+        "answered_ns",
+        "awaited",
+        "bytes",
+        "came_ns",
+        "deadline_at_ns",
+        "done",
+        "expires_at_ns",
+        "first",
+        "hedge",
+        "hedge_at_ns",
+        "hedge_chart",
+        "holds",
+        "improved",
+        "inputs",
+        "kept",
+        "key",
+        "name",
+        "offer",
+        "partial",
+        "paths",
+        "planned",
+        "refs",
+        "second",
+        "submitted",
+        "task",
+        "time_ns",
+    )
+
+    def __init__(
+        self, task: TaskState, offer: FrameOffered, paths: list[Open], came_ns: int
+    ) -> None:
+        self.task, self.offer, self.paths, self.came_ns = task, offer, paths, came_ns
+        self.key = (task.config.name, offer.frame)
+        self.name = f"{task.config.name}/{offer.frame}"
+        self.deadline_at_ns = self.expires_at_ns = paths[0].deadline_at_ns
+        if len(paths) > 1:
+            ends_ns = [opened.deadline_at_ns for opened in paths]
+            self.deadline_at_ns, self.expires_at_ns = min(ends_ns), max(ends_ns)
+        self.time_ns = self.expires_at_ns - offer.scheduled_ns
+        self.admitted_ns = -1
+        self.planned: Chart | None = None
+        self.first: Attempt | None = None
+        self.hedge: Hedge | None = None
+        self.hedge_chart: Chart | None = None
+        self.hedge_at_ns = self.answered_ns = 0
+        self.second: Attempt | None = None
+        self.answer: Attempt | None = None
+        self.holds = self.improved = self.awaited = self.partial = False
+        self.refs: dict[int, str] = {}
+        self.bytes: dict[int, int] = {}
+        self.done: dict[int, JobDone] = {}
+        self.submitted: set[int] = set()
+        self.inputs: tuple[str, ...] = ()
+        self.kept: set[str] = set()
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -115,9 +211,17 @@ class Frame:
             return () if first is None or first.dead else (first,)
         return tuple([a for a in (first, second) if a is not None and not a.dead])
 
-    def bytes_after(self, step: int) -> int:
+    def refs_after(self, after: tuple[int, ...]) -> tuple[str, ...]:
+        """Where the outputs of some steps are kept that are over."""
+        if len(after) == 1:  # nearly always
+            return (self.refs[after[0]],)
+        return tuple([self.refs[i] for i in after])
+
+    def bytes_after(self, after: tuple[int, ...]) -> int:
         """Payload bytes that a step hands on: those of the steps it comes after."""
-        return sum([self.bytes.get(i, 0) for i in self.task.config.steps[step].after])
+        if len(after) == 1:
+            return self.bytes.get(after[0], 0)
+        return sum([self.bytes.get(i, 0) for i in after])
 
 
 def row_of(frame: Frame, opened: Open, fate: Fate, cause: str) -> Row:
@@ -130,21 +234,22 @@ def row_of(frame: Frame, opened: Open, fate: Fate, cause: str) -> Row:
     planned = frame.planned
     modelled_ns, overrun = (0, False) if attempt is None else account_of(frame, attempt)
     route = None if attempt is None or not delivered else attempt.chart.route
+    first = frame.first
     return Row(
-        path=opened.path.name,
-        frame=offer.frame,
-        content=offer.content,
-        scheduled_ns=offer.scheduled_ns,
-        deadline_at_ns=opened.deadline_at_ns,
-        fate=fate,
-        cause=cause,
-        route_planned="" if planned is None else planned.route.id,
-        route_delivered="" if route is None else route.id,
-        variant="" if route is None else route.variant,
+        opened.path.name,
+        offer.frame,
+        offer.content,
+        offer.scheduled_ns,
+        opened.deadline_at_ns,
+        fate,
+        cause,
+        "" if planned is None else planned.route.id,
+        "" if route is None else route.id,
+        "" if route is None else route.variant,
         stamps=stamps_of(frame, attempt),
         modelled_ns=modelled_ns,
-        bytes_up=0 if frame.first is None else frame.first.bytes_up,
-        bytes_down=0 if frame.first is None else frame.first.bytes_down,
+        bytes_up=0 if first is None else first.bytes_up,
+        bytes_down=0 if first is None else first.bytes_down,
         overrun=overrun,
         improved=frame.improved,
         partial=frame.partial,
@@ -163,27 +268,32 @@ def stamps_of(frame: Frame, attempt: Attempt | None) -> dict[str, int]:
 
 def account_of(frame: Frame, attempt: Attempt) -> tuple[int, bool]:
     """Modelled time of an attempt in ns, and whether something had to be computed meanwhile."""
-    done = [frame.done[i] for i in attempt.chart.places if i in frame.done]
-    modelled_ns = attempt.modelled_ns + sum([step.modelled_ns for step in done])
-    return modelled_ns, attempt.overrun or any(step.overrun for step in done)
+    modelled_ns, overrun, done = attempt.modelled_ns, attempt.overrun, frame.done
+    for index in attempt.chart.places:
+        step = done.get(index)
+        if step is not None:
+            modelled_ns += step.modelled_ns
+            overrun = overrun or step.overrun
+    return modelled_ns, overrun
 
 
-def _stamp(stamps: dict[str, int], attempt: Attempt, done: Mapping[int, Done]) -> None:
+def _stamp(stamps: dict[str, int], attempt: Attempt, done: Mapping[int, JobDone]) -> None:
     """Stamps of an attempt: ends of its own steps, and what another site stamped.
 
     A device's wait is all the time before its span's end in which it did not run this frame, so
     that a hedge's wait for its timer counts as waiting.
     """
     chart = attempt.chart
+    spans, runs = chart.spans, chart.runs
     ran_ns: dict[str, int] = {}
     for index in chart.places:
         step = done.get(index)
         if step is None:
             continue
-        planned = chart.steps[index]
-        stamps[planned.span] = step.ended_ns
-        if not isinstance(planned.step, Host):  # on a device, or over the bus between two
-            ran_ns[planned.span] = ran_ns.get(planned.span, 0) + step.ended_ns - step.began_ns
+        span = spans[index]
+        stamps[span] = step.ended_ns
+        if runs[index]:
+            ran_ns[span] = ran_ns.get(span, 0) + step.ended_ns - step.began_ns
     for span, length_ns in ran_ns.items():
         stamps[f"{span}_wait"] = stamps[span] - length_ns
     stamps.update(attempt.elsewhere)
@@ -192,29 +302,23 @@ def _stamp(stamps: dict[str, int], attempt: Attempt, done: Mapping[int, Done]) -
 def part_of(frame: Frame, attempt: Attempt, at_ns: int) -> Part:
     """An answered frame as a part of fused paths."""
     (source,) = attempt.chart.steps[attempt.chart.last].after
-    modelled_ns, overrun = account_of(frame, attempt)
     planned = frame.planned
-    return Part(
-        ref=frame.refs[source],
-        fate="cloud" if attempt.seen_cloud else "edge",
-        cause="",
-        at_ns=at_ns,
-        cloud=attempt.seen_cloud,
-        fallback=planned is not None and planned.route.id != attempt.chart.route.id,
-        stamps=stamps_of(frame, attempt),
-        modelled_ns=modelled_ns,
-        bytes_up=0 if frame.first is None else frame.first.bytes_up,
-        bytes_down=0 if frame.first is None else frame.first.bytes_down,
-        overrun=overrun,
-    )
+    part = Part(frame.refs[source], "cloud" if attempt.seen_cloud else "edge", "", at_ns)
+    part.cloud = attempt.seen_cloud
+    part.fallback = planned is not None and planned.route.id != attempt.chart.route.id
+    part.stamps = stamps_of(frame, attempt)
+    part.modelled_ns, part.overrun = account_of(frame, attempt)
+    if frame.first is not None:
+        part.bytes_up, part.bytes_down = frame.first.bytes_up, frame.first.bytes_down
+    return part
 
 
-def fused_attempt(chart: Chart, parts: Sequence[Part], at_ns: int) -> Attempt:
+def fused_attempt(chart: Chart, parts: Sequence[Part], time_ns: int, at_ns: int) -> Attempt:
     """The way of a set from here on, with its anchor's way up to here.
 
     It counts as from the cloud if any part came from there and none was a fallback.
     """
-    attempt = Attempt(chart, Itinerary(chart))
+    attempt = Attempt(chart, time_ns)
     attempt.elsewhere = {**parts[0].stamps, "fuse_wait": at_ns}
     attempt.modelled_ns = parts[0].modelled_ns
     attempt.overrun = any(part.overrun for part in parts)

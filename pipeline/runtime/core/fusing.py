@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,36 +14,65 @@ if TYPE_CHECKING:
 _REMEMBERED = 32  # frames of a partner that are kept; no anchor waits for older ones
 
 
-class Part(NamedTuple):
-    """What became of one sensor's frame; `ref` is empty where nothing came of it."""
+class Part:
+    """What became of one sensor's frame; `ref` is empty where nothing came of it.
 
-    ref: str
-    fate: Fate
-    cause: str
-    at_ns: int
-    cloud: bool = False
-    fallback: bool = False
-    stamps: dict[str, int] = {}  # noqa: RUF012 - never changed
-    modelled_ns: int = 0
-    bytes_up: int = 0
-    bytes_down: int = 0
-    overrun: bool = False
+    Attributes:
+        ref: Where its result is kept.
+        fate: Its fate.
+        cause: Reason in a word or two.
+        at_ns: When it was over, run time.
+        cloud: Whether the answer came from a cloud.
+        fallback: Whether it took another route than the plan's.
+        stamps: Ends of the spans that it passed.
+        modelled_ns: Part of its time that was modelled.
+        bytes_up: Payload bytes that crossed upward.
+        bytes_down: Payload bytes that came back.
+        overrun: Whether something had to be computed meanwhile.
+    """
+
+    __slots__ = (
+        "at_ns",
+        "bytes_down",
+        "bytes_up",
+        "cause",
+        "cloud",
+        "fallback",
+        "fate",
+        "modelled_ns",
+        "overrun",
+        "ref",
+        "stamps",
+    )
+
+    def __init__(self, ref: str, fate: Fate, cause: str, at_ns: int) -> None:
+        self.ref, self.cause, self.at_ns = ref, cause, at_ns
+        self.fate: Fate = fate
+        self.cloud = self.fallback = self.overrun = False
+        self.stamps: dict[str, int] = {}
+        self.modelled_ns = self.bytes_up = self.bytes_down = 0
 
 
-class Waiting(NamedTuple):
+class Waiting:
     """A set is not complete; it is looked at again at that run time, or when a part is over."""
 
-    until_ns: int
+    __slots__ = ("until_ns",)
+
+    def __init__(self, until_ns: int) -> None:
+        self.until_ns = until_ns
 
 
-class Lost(NamedTuple):
+class Lost:
     """Nothing will come of a set."""
 
-    fate: Fate
-    cause: str
+    __slots__ = ("cause", "fate")
+
+    def __init__(self, fate: Fate, cause: str) -> None:
+        self.fate: Fate = fate
+        self.cause = cause
 
 
-class Complete(NamedTuple):
+class Complete:
     """What is fused: the anchor first, then partners in the path's order.
 
     Attributes:
@@ -51,8 +80,10 @@ class Complete(NamedTuple):
         partial: Whether a partner is missing.
     """
 
-    parts: tuple[Part, ...]
-    partial: bool
+    __slots__ = ("partial", "parts")
+
+    def __init__(self, parts: tuple[Part, ...], *, partial: bool) -> None:
+        self.parts, self.partial = parts, partial
 
 
 class Fusing:
@@ -121,7 +152,7 @@ class Fusing:
                 missing = True
         if until_ns >= 0:
             return Waiting(until_ns)
-        return Complete(tuple(parts), missing)
+        return Complete(tuple(parts), partial=missing)
 
     def _config(self, path: str) -> FuseConfig:
         return self._paths[path]

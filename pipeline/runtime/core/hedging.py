@@ -100,8 +100,7 @@ class Hedges:
                 fires_ns = min(start_ns, other.offer.scheduled_ns + other.hedge.after_ns)
             if other is frame or fires_ns < other.hedge_at_ns:
                 other.hedge_at_ns = fires_ns
-                timer = f"hedge/{key[0]}/{key[1]}"
-                out.append(SetTimer(timer=timer, at_ns=max(at_ns, fires_ns)))
+                out.append(SetTimer(timer=f"hedge/{other.name}", at_ns=max(at_ns, fires_ns)))
 
     def drop(self, frame: Frame, out: list[Command]) -> None:
         """A frame's timer and place on the device are needed no more."""
@@ -109,5 +108,5 @@ class Hedges:
             return
         if frame.hedge.start != "at-once":
             self._reservations.remove(frame.key, frame.hedge)
-            out.append(CancelTimer(timer=f"hedge/{frame.key[0]}/{frame.key[1]}"))
+            out.append(CancelTimer(timer=f"hedge/{frame.name}"))
         frame.hedge = frame.hedge_chart = None

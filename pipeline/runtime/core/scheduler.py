@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pipeline.runtime.core.commands import Start
 
@@ -16,25 +16,48 @@ NEVER_NS = 1 << 62
 """A run time that no run reaches."""
 
 
-class _Waiting(NamedTuple):
+class _Waiting:
     """A job in line: by deadline, then by arrival, so that ties have one order everywhere."""
 
-    deadline_at_ns: int
-    arrival: int
-    job: Job
-    inputs: tuple[str, ...]
-    start_by_ns: int
-    lengths_ns: tuple[int, ...]
+    __slots__ = ("arrival", "deadline_at_ns", "inputs", "job", "lengths_ns", "start_by_ns")
+
+    def __init__(
+        self,
+        job: Job,
+        inputs: tuple[str, ...],
+        deadline_at_ns: int,
+        arrival: int,
+        start_by_ns: int,
+        lengths_ns: tuple[int, ...],
+    ) -> None:
+        self.job, self.inputs, self.lengths_ns = job, inputs, lengths_ns
+        self.deadline_at_ns, self.arrival, self.start_by_ns = deadline_at_ns, arrival, start_by_ns
+
+    def __lt__(self, other: _Waiting) -> bool:
+        mine = self.deadline_at_ns, self.arrival
+        return mine < (other.deadline_at_ns, other.arrival)
 
 
 class _Running:
     """Jobs that hold one slot together."""
 
-    __slots__ = ("device", "ends_ns")
+    __slots__ = ("device", "ends_ns", "holds")
 
-    def __init__(self, device: str, ends_ns: int) -> None:
+    def __init__(self, device: _Device, ends_ns: int) -> None:
         self.device = device
         self.ends_ns = ends_ns
+        self.holds = True
+
+
+class _Device:
+    """A device's slots, what holds them and what waits for them."""
+
+    __slots__ = ("batch", "free", "held", "line", "name", "slots")
+
+    def __init__(self, name: str, slots: int, batch: int) -> None:
+        self.name, self.slots, self.free, self.batch = name, slots, slots, batch
+        self.line: list[_Waiting] = []
+        self.held: list[_Running] = []
 
 
 class DeviceScheduler:
@@ -46,12 +69,11 @@ class DeviceScheduler:
     """
 
     def __init__(self, slots: Mapping[str, int], batch: Mapping[str, int] | None = None) -> None:
-        self._slots = dict(slots)
-        self._free = dict(slots)
-        self._batch = {device: most for device, most in (batch or {}).items() if most > 1}
-        self._waiting: dict[str, list[_Waiting]] = {device: [] for device in slots}
+        most = batch or {}
+        self._devices = {
+            name: _Device(name, count, max(1, most.get(name, 1))) for name, count in slots.items()
+        }
         self._running: dict[Job, _Running] = {}
-        self._held: dict[str, list[_Running]] = {device: [] for device in slots}
         self._arrivals = 0
         self.expired: list[Job] = []
 
@@ -77,16 +99,18 @@ class DeviceScheduler:
             start_by_ns: Latest useful start, run time.
             lengths_ns: Predicted time alone, then of batches of two, three and so on.
         """
-        line = self._waiting[device]
-        if not line and self._free[device] > 0:
+        owner = self._devices[device]
+        if not owner.line and owner.free > 0:
             if at_ns > start_by_ns:
                 self.expired.append(job)
                 return []
-            self._hold(device, at_ns + lengths_ns[0], (job,))
+            owner.free -= 1
+            running = self._running[job] = _Running(owner, at_ns + lengths_ns[0])
+            owner.held.append(running)
             return [Start(jobs=(job,), device=device, inputs=(inputs,))]
         self._arrivals += 1
-        waiting = _Waiting(deadline_at_ns, self._arrivals, job, inputs, start_by_ns, lengths_ns)
-        heapq.heappush(line, waiting)
+        waiting = _Waiting(job, inputs, deadline_at_ns, self._arrivals, start_by_ns, lengths_ns)
+        heapq.heappush(owner.line, waiting)
         return []
 
     def over(self, job: Job, at_ns: int = 0) -> list[Start]:
@@ -95,35 +119,35 @@ class DeviceScheduler:
         Jobs that ran together free their slot with the first of them.
         """
         running = self._running.pop(job, None)
-        if running is None:
+        if running is None or not running.holds:
             return []
+        running.holds = False
         device = running.device
-        held = self._held[device]
-        if running not in held:
-            return []
-        held.remove(running)
-        self._free[device] += 1
-        line = self._waiting[device]
+        device.held.remove(running)
+        device.free += 1
+        line = device.line
         while line:
             first = heapq.heappop(line)
             if at_ns > first.start_by_ns:
                 self.expired.append(first.job)
                 continue
-            most = self._batch.get(device, 1)
+            most = device.batch
             together = [first] if most == 1 else self._joined(first, line, most, at_ns)
             return [self._started(together, device, at_ns)]
         return []
 
     def withdraw(self, task: str, frame: int) -> None:
         """Take the jobs of a task's frame out of the lines; those that have started go on."""
-        for line in self._waiting.values():
+        for device in self._devices.values():
+            line = device.line
             if line:
                 kept = [w for w in line if w.job.frame != frame or w.job.task != task]
                 self._keep(line, kept)
 
     def withdraw_job(self, job: Job) -> None:
         """Take one job out of the lines, if it has not started."""
-        for line in self._waiting.values():
+        for device in self._devices.values():
+            line = device.line
             if line:
                 self._keep(line, [w for w in line if w.job != job])
 
@@ -133,7 +157,7 @@ class DeviceScheduler:
 
     def waiting(self, device: str) -> int:
         """Jobs in line for a device."""
-        return len(self._waiting[device])
+        return len(self._devices[device].line)
 
     def starts_ns(self, device: str, deadline_at_ns: int, at_ns: int) -> int:
         """Predicted run time at which a job with this deadline would start, if it came now.
@@ -141,17 +165,15 @@ class DeviceScheduler:
         What runs ends as predicted, and what waits with no later deadline goes before it; several
         slots share the waiting work evenly.
         """
-        if self._free[device] > 0 and not self._waiting[device]:
+        owner = self._devices[device]
+        if owner.free > 0 and not owner.line:
             return at_ns
-        slots = self._slots[device]
-        left_ns = [max(0, running.ends_ns - at_ns) for running in self._held[device]]
-        before_ns = sum(
-            w.lengths_ns[0] for w in self._waiting[device] if w.deadline_at_ns <= deadline_at_ns
-        )
-        if slots == 1:
+        left_ns = [max(0, running.ends_ns - at_ns) for running in owner.held]
+        before_ns = sum([w.lengths_ns[0] for w in owner.line if w.deadline_at_ns <= deadline_at_ns])
+        if owner.slots == 1:
             return at_ns + sum(left_ns) + before_ns
-        soonest_ns = min(left_ns) if len(left_ns) == slots else 0
-        return at_ns + soonest_ns + before_ns // slots
+        soonest_ns = min(left_ns) if len(left_ns) == owner.slots else 0
+        return at_ns + soonest_ns + before_ns // owner.slots
 
     def _joined(
         self, first: _Waiting, line: list[_Waiting], most: int, at_ns: int
@@ -180,15 +202,11 @@ class DeviceScheduler:
             line[:] = kept
             heapq.heapify(line)
 
-    def _started(self, together: list[_Waiting], device: str, at_ns: int) -> Start:
+    def _started(self, together: list[_Waiting], device: _Device, at_ns: int) -> Start:
         jobs = tuple([w.job for w in together])
-        self._hold(device, at_ns + together[0].lengths_ns[len(together) - 1], jobs)
-        return Start(jobs=jobs, device=device, inputs=tuple([w.inputs for w in together]))
-
-    def _hold(self, device: str, ends_ns: int, jobs: tuple[Job, ...]) -> None:
-        """Jobs take a slot, until about then."""
-        self._free[device] -= 1
-        running = _Running(device, ends_ns)
-        self._held[device].append(running)
+        device.free -= 1
+        running = _Running(device, at_ns + together[0].lengths_ns[len(together) - 1])
+        device.held.append(running)
         for job in jobs:
             self._running[job] = running
+        return Start(jobs=jobs, device=device.name, inputs=tuple([w.inputs for w in together]))

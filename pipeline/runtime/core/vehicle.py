@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from pipeline.plan.steps import Move
 from pipeline.runtime.core.admission import Admission, Admitted
 from pipeline.runtime.core.commands import (
     CancelTimer,
@@ -32,7 +31,6 @@ from pipeline.runtime.core.events import (
 )
 from pipeline.runtime.core.frames import (
     Attempt,
-    Done,
     Frame,
     Open,
     TaskState,
@@ -42,7 +40,6 @@ from pipeline.runtime.core.frames import (
 )
 from pipeline.runtime.core.fusing import Complete, Fusing, Lost, Part, Waiting
 from pipeline.runtime.core.hedging import Hedges
-from pipeline.runtime.core.itinerary import Itinerary
 from pipeline.runtime.core.requests import is_answer, message_for
 from pipeline.runtime.core.scheduler import NEVER_NS, DeviceScheduler
 
@@ -69,11 +66,14 @@ class VehicleCore:
     def __init__(self, config: CoreConfig) -> None:
         self._config = config
         self._site = config.sites.vehicle
+        self._cloud = config.sites.cloud
+        self._epoch = config.epoch
         self._devices = DeviceScheduler(
             {d: n for d, n in config.slots.items() if config.sites.device_site[d] == self._site}
         )
         self._admission = Admission(config)
         self._breaker = self._admission.breaker
+        self._drops = config.drops_expired
         self._learns = config.breaker is not None or self._admission.switches
         self._tasks = self._admission.tasks
         self._by_stream: dict[str, list[TaskState]] = {s: [] for s in config.streams}
@@ -83,11 +83,12 @@ class VehicleCore:
         self._fusing = Fusing(config)
         self._parts = {s: [p for p in config.parts if p.stream == s] for s in self._by_stream}
         self._open: dict[tuple[str, int], Frame] = {}
+        self._sets: dict[str, dict[int, Frame]] = {  # the open ones of each fused path
+            path.name: {} for path in config.paths if path.fuse is not None
+        }
         self._requests: dict[int, tuple[Frame, Attempt]] = {}
         self._pictures: dict[tuple[str, int], int] = {}  # how many tasks still need a picture
-        self._seen: dict[str, deque[int]] = {
-            stream: deque(maxlen=_REMEMBERED) for stream in self._by_stream
-        }
+        self._seen = {stream: _Recent() for stream in self._by_stream}
         self._undelivered: deque[tuple[Frame, Attempt]] = deque()
         self._nonce = 0
         self._consumer_credits = config.consumer_credits
@@ -102,17 +103,29 @@ class VehicleCore:
     def on(self, event: Event, at_ns: int) -> Sequence[Command]:
         """Return the commands to carry out, in order."""
         out: list[Command] = []
+        # Told apart by `type`, most frequent first: a pattern that does not match a struct takes
+        # ten times as long.
+        if type(event) is JobDone:
+            self._done(event, at_ns, out)
+        elif type(event) is CreditGranted:
+            self._credit(event.peer, event.amount, at_ns, out)
+        elif type(event) is FrameOffered:
+            self._offered(event, at_ns, out)
+        elif type(event) is MessageArrived:
+            self._arrived(event, at_ns, out)
+        elif type(event) is TimerFired:
+            self._timer(event.timer, at_ns, out)
+        else:
+            self._seldom(event, at_ns, out)
+        if self._devices.expired:
+            self._expire(at_ns, out)
+        if not self._streams_open:
+            self._note_when_drained(out)
+        return out
+
+    def _seldom(self, event: Event, at_ns: int, out: list[Command]) -> None:
+        """Events that a run sees a few of."""
         match event:
-            case JobDone():
-                self._done(event, at_ns, out)
-            case FrameOffered():
-                self._offered(event, at_ns, out)
-            case MessageArrived():
-                self._arrived(event, at_ns, out)
-            case TimerFired(timer=timer):
-                self._timer(timer, at_ns, out)
-            case CreditGranted(peer=peer, amount=amount):
-                self._credit(peer, amount, at_ns, out)
             case JobFailed():
                 self._job_failed(event, at_ns, out)
             case SendRefused():
@@ -125,55 +138,41 @@ class VehicleCore:
                 self._stop(reason, at_ns, out)
             case _:
                 pass
-        if self._devices.expired:
-            self._expire(at_ns, out)
-        if not self._streams_open:
-            self._note_when_drained(out)
-        return out
 
     # -- frames come in --------------------------------------------------------------------------
 
     def _offered(self, event: FrameOffered, at_ns: int, out: list[Command]) -> None:
-        seen = self._seen.setdefault(event.stream, deque(maxlen=_REMEMBERED))
-        if event.frame in seen:
+        seen = self._seen.setdefault(event.stream, _Recent())
+        if not seen.first_time(event.frame):
             out.append(Note(reason="duplicate", detail=f"{event.stream}/{event.frame}"))
             out += (Grant(peer=PLAYER, amount=1), Forget(refs=(event.ref,)))
             return
-        seen.append(event.frame)
         for part in self._parts.get(event.stream, ()):
             if part.selects(event.frame):
                 self._fusing.offered(part.name, event.frame, event.stamp_ns)
         takers: list[Frame] = []
+        scheduled_ns, speed_mm_s = event.scheduled_ns, event.speed_mm_s
         for task in self._by_stream.get(event.stream, ()):
             paths = [
                 Open(
                     path,
-                    path.deadline_at_ns(event.scheduled_ns, event.speed_mm_s),
-                    event.scheduled_ns + path.horizon_ns,
+                    path.deadline_at_ns(scheduled_ns, speed_mm_s),
+                    scheduled_ns + path.horizon_ns,
                 )
                 for path in task.paths
-                if path.selects(event.frame)
+                if event.frame % path.every == 0
             ]
             if paths:
-                ends_ns = [opened.deadline_at_ns for opened in paths]
-                takers.append(
-                    Frame(
-                        task=task,
-                        offer=event,
-                        key=(task.config.name, event.frame),
-                        came_ns=at_ns,
-                        paths=paths,
-                        deadline_at_ns=min(ends_ns),
-                        expires_at_ns=max(ends_ns),
-                    )
-                )
+                takers.append(Frame(task, event, paths, at_ns))
         if not takers:
             out += (Grant(peer=PLAYER, amount=1), Forget(refs=(event.ref,)))
             return
-        reading = sum(not frame.task.fuses for frame in takers)
+        reading = sum([not frame.task.fuses for frame in takers])
         self._pictures[event.stream, event.frame] = reading
         for frame in takers:
             self._open[frame.key] = frame
+            if frame.task.fuses:
+                self._sets[frame.task.fuses][event.frame] = frame
             if self._stopped:
                 self._settle(frame, "interrupted", "", at_ns, out)
                 continue
@@ -223,13 +222,13 @@ class VehicleCore:
         frame.holds = True
         frame.admitted_ns = at_ns
         frame.planned = admitted.planned
-        frame.first = Attempt(admitted.chart, Itinerary(admitted.chart))
+        first = frame.first = Attempt(admitted.chart, frame.time_ns)
         if admitted.note:
             out.append(Note(reason=admitted.note))
         if admitted.hedge is not None:
             frame.hedge, frame.hedge_chart = admitted.hedge, admitted.hedge_chart
             self._hedges.plan(frame, self._open, at_ns, out)
-        self._dispatch(frame, frame.first, frame.first.way.ready(), at_ns, out)
+        self._dispatch(frame, first, first.way.ready(), at_ns, out)
         if frame.hedge is not None and frame.hedge.start == "at-once":
             self._begin_hedge(frame, at_ns, out)
 
@@ -241,13 +240,13 @@ class VehicleCore:
         if hedge is None or chart is None or frame.answer is not None:
             return False
         self._hedges.drop(frame, out)
-        frame.second = Attempt(chart, Itinerary(chart))
+        second = frame.second = Attempt(chart, frame.time_ns)
         mine = frozenset(chart.places)
-        steps = frame.second.way.take_over(
+        steps = second.way.take_over(
             [i for i in frame.done if i in mine], [i for i in frame.submitted if i in mine]
         )
-        out.append(Note(reason="hedged", detail=f"{frame.key[0]}/{frame.key[1]}"))
-        self._dispatch(frame, frame.second, steps, at_ns, out)
+        out.append(Note(reason="hedged", detail=frame.name))
+        self._dispatch(frame, second, steps, at_ns, out)
         return True
 
     # -- a frame goes its way --------------------------------------------------------------------
@@ -260,60 +259,48 @@ class VehicleCore:
         at_ns: int,
         out: list[Command],
     ) -> None:
-        chart = attempt.chart
-        drops = self._config.drops_expired and not frame.offer.warmup
+        chart, offer = attempt.chart, frame.offer
+        drops = self._drops and not offer.warmup
         for index in steps:
             step = chart.steps[index]
             device = chart.devices[index]
             if device:
                 if index in frame.submitted:  # another attempt shares it
                     continue
-                refs = tuple([frame.refs[i] for i in step.after])
-                refs = refs or frame.inputs or (frame.offer.ref,)
+                refs = frame.refs_after(step.after) or frame.inputs or (offer.ref,)
                 frame.submitted.add(index)
-                feasible = chart.predicted_ns <= frame.expires_at_ns - frame.offer.scheduled_ns
-                rest_ns = chart.rest_ns[index] if feasible else 0
                 out += self._devices.submit(
-                    Job(frame.offer.frame, frame.task.config.name, index),
+                    Job(offer.frame, frame.key[0], index),
                     device,
                     deadline_at_ns=frame.deadline_at_ns,
                     inputs=refs,
                     at_ns=at_ns,
-                    start_by_ns=frame.expires_at_ns - rest_ns if drops else NEVER_NS,
-                    lengths_ns=(step.latency_ns,),
+                    start_by_ns=frame.expires_at_ns - attempt.rest_ns[index] if drops else NEVER_NS,
+                    lengths_ns=chart.alone_ns[index],
                 )
-            elif isinstance(step.step, Move):
-                self._send_work(frame, attempt, index, step.step.channel, at_ns, out)
+            elif chart.channels[index]:
+                self._send_work(frame, attempt, index, at_ns, out)
             else:
                 self._answer(frame, attempt, at_ns, out)
 
     def _send_work(
-        self,
-        frame: Frame,
-        attempt: Attempt,
-        index: int,
-        channel: str,
-        at_ns: int,
-        out: list[Command],
+        self, frame: Frame, attempt: Attempt, index: int, at_ns: int, out: list[Command]
     ) -> None:
         self._nonce += 1
         attempt.nonce, attempt.sent_ns = self._nonce, at_ns
         self._requests[attempt.nonce] = (frame, attempt)
         self._breaker.asked(at_ns)
-        sent_bytes = frame.bytes_after(index)
+        after = attempt.chart.steps[index].after
+        sent_bytes = frame.bytes_after(after)
         attempt.bytes_up += sent_bytes
         self._admission.sent(frame.task, sent_bytes, at_ns)
-        refs = tuple([frame.refs[i] for i in attempt.chart.steps[index].after])
-        message = message_for(self._config.epoch, frame, attempt, "work", index)
-        out.append(
-            Send(
-                message=message, channel=channel, refs=refs or (frame.offer.ref,), bytes=sent_bytes
-            )
-        )
+        refs = frame.refs_after(after) or (frame.offer.ref,)
+        message = message_for(self._epoch, frame, attempt, "work", index)
+        channel = attempt.chart.channels[index]
+        out.append(Send(message=message, channel=channel, refs=refs, bytes=sent_bytes))
         if not frame.awaited and (frame.hedge or frame.second or self._learns):
             frame.awaited = True
-            timer = f"deadline/{frame.key[0]}/{frame.key[1]}"
-            out.append(SetTimer(timer=timer, at_ns=frame.expires_at_ns))
+            out.append(SetTimer(timer=f"deadline/{frame.name}", at_ns=frame.expires_at_ns))
 
     def _done(self, event: JobDone, at_ns: int, out: list[Command]) -> None:
         for job, output in zip(event.jobs, event.outputs, strict=True):
@@ -323,9 +310,7 @@ class VehicleCore:
                 out.append(Forget(refs=(output.ref,)))
                 continue
             step = job.step
-            frame.done[step] = Done(
-                event.began_ns, event.ended_ns, event.modelled_ns, event.overrun
-            )
+            frame.done[step] = event
             frame.refs[step] = output.ref
             frame.bytes[step] = output.bytes
             for attempt in frame.attempts:
@@ -335,11 +320,7 @@ class VehicleCore:
     def _arrived(self, event: MessageArrived, at_ns: int, out: list[Command]) -> None:
         message = event.message
         frame, attempt = self._requests.get(message.nonce, (None, None))
-        if (
-            frame is None
-            or attempt is None
-            or not is_answer(self._config.epoch, message, frame, attempt)
-        ):
+        if frame is None or attempt is None or not is_answer(self._epoch, message, frame, attempt):
             out.append(Note(reason="stale", detail=f"{message.task}/{message.frame}"))
             out.append(Forget(refs=(event.ref,)))
             return
@@ -396,9 +377,9 @@ class VehicleCore:
             frame, attempt = self._undelivered.popleft()
             self._consumer_credits -= 1
             last = attempt.chart.last
-            refs = tuple([frame.refs[i] for i in attempt.chart.steps[last].after])
-            message = message_for(self._config.epoch, frame, attempt, "result", last)
-            sent_bytes = frame.bytes_after(last)
+            after = attempt.chart.steps[last].after
+            refs, sent_bytes = frame.refs_after(after), frame.bytes_after(after)
+            message = message_for(self._epoch, frame, attempt, "result", last)
             out.append(Send(message=message, channel=CONSUMER, refs=refs, bytes=sent_bytes))
             if attempt is not frame.answer:
                 frame.improved = True
@@ -457,7 +438,7 @@ class VehicleCore:
         if dropped:
             out.append(Forget(refs=tuple(dropped)))
         path = opened.path.part_of
-        for waiting in [f for f in self._open.values() if f.task.fuses == path]:
+        for waiting in list(self._sets[path].values()):
             self._try_fuse(waiting, at_ns, out)
 
     def _try_fuse(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
@@ -470,8 +451,7 @@ class VehicleCore:
             case Lost(fate=fate, cause=cause):
                 self._settle(frame, fate, cause, at_ns, out)
             case Waiting(until_ns=until_ns) if until_ns >= 0:
-                timer = f"fuse/{frame.key[0]}/{frame.key[1]}"
-                out.append(SetTimer(timer=timer, at_ns=until_ns))
+                out.append(SetTimer(timer=f"fuse/{frame.name}", at_ns=until_ns))
             case Complete(parts=parts, partial=partial):
                 self._fuse(frame, parts, at_ns, out, partial=partial)
             case _:
@@ -487,7 +467,7 @@ class VehicleCore:
         partial: bool,
     ) -> None:
         chart = frame.task.courses[0].chart
-        attempt = frame.first = fused_attempt(chart, parts, at_ns)
+        attempt = frame.first = fused_attempt(chart, parts, frame.time_ns, at_ns)
         frame.planned, frame.partial = chart, partial
         frame.inputs = tuple(part.ref for part in parts)
         self._dispatch(frame, attempt, attempt.way.ready(), at_ns, out)
@@ -518,12 +498,15 @@ class VehicleCore:
         if self._open.pop(frame.key, None) is None:
             return
         self._hedges.drop(frame, out)
-        name = f"{task.config.name}/{offer.frame}"
+        name = frame.name
         out.append(CancelTimer(timer=f"horizon/{name}"))
         if frame.awaited:
             out.append(CancelTimer(timer=f"deadline/{name}"))
-        refs = [ref for ref in frame.refs.values() if ref not in frame.kept]
+        refs = list(frame.refs.values())
+        if frame.kept:
+            refs = [ref for ref in refs if ref not in frame.kept]
         if task.fuses:
+            self._sets[task.fuses].pop(offer.frame, None)
             refs += self._fusing.forget_anchor(task.fuses, offer.frame)
             out.append(CancelTimer(timer=f"fuse/{name}"))
         else:
@@ -562,7 +545,7 @@ class VehicleCore:
 
     def _set_horizon(self, frame: Frame, out: list[Command]) -> None:
         at_ns = min([opened.horizon_at_ns for opened in frame.paths])
-        out.append(SetTimer(timer=f"horizon/{frame.key[0]}/{frame.key[1]}", at_ns=at_ns))
+        out.append(SetTimer(timer=f"horizon/{frame.name}", at_ns=at_ns))
 
     def _timer(self, timer: str, at_ns: int, out: list[Command]) -> None:
         kind, _, rest = timer.partition("/")
@@ -621,7 +604,7 @@ class VehicleCore:
         if peer == CONSUMER:
             self._consumer_credits += amount
             self._deliver_waiting(at_ns, out)
-        elif peer == self._config.sites.cloud:
+        elif peer == self._cloud:
             self._admission.cloud_credits += amount
         if not self._stopped:
             self._admit_waiting(at_ns, out)
@@ -673,3 +656,23 @@ class VehicleCore:
         if not self._drained and not self._open:
             self._drained = True
             out.append(Note(reason="drained"))
+
+
+class _Recent:
+    """The last frames of a stream."""
+
+    __slots__ = ("_frames", "_order")
+
+    def __init__(self) -> None:
+        self._frames: set[int] = set()
+        self._order: deque[int] = deque()
+
+    def first_time(self, frame: int) -> bool:
+        """Whether a frame was not seen lately; it is from now on."""
+        if frame in self._frames:
+            return False
+        self._frames.add(frame)
+        self._order.append(frame)
+        if len(self._order) > _REMEMBERED:
+            self._frames.discard(self._order.popleft())
+        return True

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.link import Capacity, Steps
+from pipeline.link.steps import Reader
 from pipeline.values import from_plain, to_plain
 
 PPM = 1_000_000
@@ -141,3 +142,25 @@ def test_cutting_a_piece_in_two_changes_nothing(
     whole, cut_up = Capacity(steps_of(pieces)), Capacity(steps_of(parted))
     assert whole.sent_by(begin_ns) == cut_up.sent_by(begin_ns)
     assert whole.finish_ns(begin_ns, units) == cut_up.finish_ns(begin_ns, units)
+
+
+@given(PIECES, FACTORS, st.lists(st.tuples(TIMES, st.integers(1, 10**24)), min_size=1, max_size=8))
+def test_serving_is_opening_and_finishing_whatever_was_served_before(
+    pieces: list[tuple[int, int]],
+    factors: list[tuple[int, int]],
+    served: list[tuple[int, int]],
+) -> None:
+    """The piece that is kept is a short cut and nothing more, forward and back in time."""
+    capacity = Capacity(steps_of(pieces), closed(factors))
+    again = Capacity(steps_of(pieces), closed(factors))
+    for at_ns, units in served:
+        expected = again.opens_ns(at_ns), again.finish_ns(at_ns, units)
+        assert capacity.serve(at_ns, units) == expected
+
+
+@given(PIECES, st.lists(TIMES, min_size=1, max_size=8))
+def test_a_reader_reads_what_the_steps_say(pieces: list[tuple[int, int]], times: list[int]) -> None:
+    """In whatever order it is asked."""
+    steps = steps_of(pieces)
+    reader = Reader(steps)
+    assert [reader.at(at_ns) for at_ns in times] == [steps.at(at_ns) for at_ns in times]

@@ -26,7 +26,8 @@ from pipeline.runtime.core.messages import Crossing
 from pipeline.runtime.outcome import offers
 from pipeline.runtime.sizes import Sizes
 from pipeline.runtime.timing import Hops, Timing
-from pipeline.runtime.virtual import VirtualSetup, run_virtual
+from pipeline.runtime.virtual import run_virtual
+from pipeline.runtime.virtual_setup import VirtualSetup
 from replay.schedule import StreamTimes, build_schedule
 
 if TYPE_CHECKING:

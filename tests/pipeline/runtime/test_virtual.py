@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import Row
     from pipeline.runtime.core.commands import Command
     from pipeline.runtime.core.events import Event
-    from pipeline.runtime.virtual import VirtualSetup
+    from pipeline.runtime.virtual_setup import VirtualSetup
     from tests.pipeline.runtime.conftest import Build, Virtually
 
 MS = 1_000_000

@@ -32,7 +32,9 @@ def core(write_scenario: Callable[..., Path]) -> CoreConfig:
 
 def line(at_ns: int, event: JobDone | MessageArrived | None, *started: Job) -> Entry:
     """A line of a log with the jobs that it started."""
-    commands: list[dict[str, object]] = [{"is": "Start", "jobs": [list(job)]} for job in started]
+    commands: list[dict[str, object]] = [
+        {"is": "Start", "jobs": [[job.frame, job.task, job.step]]} for job in started
+    ]
     return Entry(at_ns=at_ns, event=event, commands=commands)
 
 

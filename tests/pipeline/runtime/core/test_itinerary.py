@@ -21,14 +21,14 @@ def _graph(after: list[tuple[int, ...]]) -> Chart:
         RouteStep(step=step, after=before, span="prepare", latency_ns=1) for before in after
     )
     route = Route(id="r", task="t", variant="v", model="m", steps=steps)
-    return Chart.of(route, Sites(host={"vehicle": "h"}), "vehicle")
+    return Chart(route, Sites(host={"vehicle": "h"}), "vehicle")
 
 
 def test_a_chart_knows_what_each_site_runs(build: Build) -> None:
     """The two sites share a route's devices between them, and moves are nobody's."""
     route = build.route("split")
-    here = Chart.of(route, build.sites, "vehicle")
-    there = Chart.of(route, build.sites, "cloud")
+    here = Chart(route, build.sites, "vehicle")
+    there = Chart(route, build.sites, "cloud")
     host, far = "vehicle-host", "cloud-host"
     assert here.devices == (host, "edge0", host, "", "", "", "", "", "")
     assert there.devices == ("", "", "", "", far, "cloud0", far, "", "")
@@ -41,21 +41,21 @@ def test_a_chart_knows_what_each_site_runs(build: Build) -> None:
 
 def test_another_site_stamps_its_own_spans_only(build: Build) -> None:
     """What the cloud may stamp is what the vehicle cannot, and never the consumer's span."""
-    spans = Chart.of(build.route("split"), build.sites, "vehicle").spans_elsewhere
+    spans = Chart(build.route("split"), build.sites, "vehicle").spans_elsewhere
     assert {"uplink_wait", "uplink", "unpack", "cloud_wait", "cloud", "post"} <= spans
     assert not spans & {"source", "prepare", "edge_wait", "edge", "pack", "deliver", "admitted"}
 
 
 def test_a_route_that_stays_in_the_car_crosses_nothing(build: Build) -> None:
     """Without a move there is no way in from elsewhere."""
-    chart = Chart.of(build.route("edge"), build.sites, "vehicle")
+    chart = Chart(build.route("edge"), build.sites, "vehicle")
     assert not chart.crosses
     assert chart.entries == frozenset()
 
 
 def test_steps_are_handed_out_one_after_the_other(build: Build) -> None:
     """In a line each end makes the next step ready, once."""
-    way = Itinerary(Chart.of(build.route("split"), build.sites, "vehicle"))
+    way = Itinerary(Chart(build.route("split"), build.sites, "vehicle"))
     assert way.ready() == [0]
     assert way.ready() == []
     assert way.finish(0) == [1]
@@ -66,7 +66,7 @@ def test_steps_are_handed_out_one_after_the_other(build: Build) -> None:
 
 def test_arriving_counts_everything_before_it_as_over(build: Build) -> None:
     """A frame that comes in by a move goes on behind it, and nothing earlier is run again."""
-    way = Itinerary(Chart.of(build.route("split"), build.sites, "cloud"))
+    way = Itinerary(Chart(build.route("split"), build.sites, "cloud"))
     assert way.arrive(3) == [4]
     assert way.arrive(3) == []
     assert way.finish(4) == [5]
@@ -85,8 +85,8 @@ def test_a_segment_on_a_device_of_the_site_is_run_there(build: Build) -> None:
     """The device's site decides, not the segment's name."""
     step = RouteStep(step=Run(segment="s", device="cloud0"), after=(), span="cloud", latency_ns=1)
     route = Route(id="r", task="t", variant="v", model="m", steps=(step,))
-    assert Chart.of(route, build.sites, "cloud").devices == ("cloud0",)
-    assert Chart.of(route, build.sites, "vehicle").devices == ("",)
+    assert Chart(route, build.sites, "cloud").devices == ("cloud0",)
+    assert Chart(route, build.sites, "vehicle").devices == ("",)
 
 
 @st.composite
