@@ -83,9 +83,9 @@ def unavailable(name: str, options: Mapping[str, str] | None = None) -> str | No
     wanted = BackendName.of(name)
     factory = registry.backend_factory(wanted.id)
     try:
-        chosen = configured(factory, wanted, options or {})
+        configured(factory, wanted, options or {})
     except BackendUnavailableError as err:
         return err.reason
-    if hasattr(chosen, "unavailable"):
-        return cast("_SaysWhy", chosen).unavailable()
+    if hasattr(factory, "unavailable"):
+        return cast("_SaysWhy", factory).unavailable()
     return None

@@ -11,14 +11,14 @@ import os
 import platform
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 from accelerators.backends.contract import check_inputs
 from accelerators.backends.queueing import MOST_IN_FLIGHT, QueuedBackend, shortened
 from accelerators.device import ArtefactDescription, Capabilities, TensorSpec
-from accelerators.errors import BackendRunError, ModelLoadError
+from accelerators.errors import BackendRunError, BackendUnavailableError, ModelLoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,6 +84,9 @@ class _Session(Protocol):
     def get_outputs(self) -> Sequence[_NodeArg]:
         """Outputs in order."""
 
+    def end_profiling(self) -> str:
+        """Write the profile and say where."""
+
 
 class _SessionOptions(Protocol):
     intra_op_num_threads: int
@@ -91,9 +94,38 @@ class _SessionOptions(Protocol):
     log_severity_level: int
     graph_optimization_level: object
     optimized_model_filepath: str
+    enable_profiling: bool
+    profile_file_prefix: str
+
+    def add_provider_for_devices(
+        self, devices: Sequence[object], options: Mapping[str, str]
+    ) -> None:
+        """Run on these devices of a plug-in provider."""
 
     def add_session_config_entry(self, key: str, value: str) -> None:
         """Set a string option."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """An execution provider of ONNX Runtime's.
+
+    Attributes:
+        name: Its name, such as `OpenVINOExecutionProvider`.
+        options: Its own options, by name.
+        library: Library of a plug-in provider; None for one that the build holds.
+        fallback: Whether operators that it does not take may run on the CPU.
+    """
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    library: Path | None = None
+    fallback: bool = False
+
+    def __str__(self) -> str:
+        """Name and options, for a fingerprint."""
+        told = [self.name, *(f"{key}={value}" for key, value in sorted(self.options.items()))]
+        return ",".join([*told, *(["fallback"] if self.fallback else [])])
 
 
 class OrtBackend(QueuedBackend):
@@ -135,7 +167,8 @@ class OrtBackend(QueuedBackend):
 
     def _open_engine(self, artefact: Path) -> Engine:
         """Open an ONNX file; weights kept in other files are refused."""
-        return _load(artefact, level="all" if self._optimise else "none", threads=self._threads)
+        level = "all" if self._optimise else "none"
+        return open_model(artefact, level=level, threads=self._threads)
 
 
 def optimise(model: Path, to: Path, *, level: Level) -> None:
@@ -157,7 +190,7 @@ def optimise(model: Path, to: Path, *, level: Level) -> None:
     os.close(handle)
     part = Path(name)
     try:
-        _load(model, level=level, threads=1, optimised=part)
+        open_model(model, level=level, optimised=part)
         part.chmod(0o644)
         part.replace(to)
     finally:
@@ -180,7 +213,7 @@ def run_once(
         BackendRunError: An input does not fit, or the run fails.
         FileNotFoundError: There is no such file.
     """
-    loaded = _load(path, level="all" if optimise else "none", threads=threads)
+    loaded = open_model(path, level="all" if optimise else "none", threads=threads)
     check_inputs(NAME, inputs, loaded.description.inputs)
     names = [spec.name for spec in loaded.description.outputs]
     try:
@@ -197,11 +230,16 @@ class OrtEngine:
     session: _Session
     description: ArtefactDescription
     fingerprint: str
+    name: str = NAME
 
     def begin(self) -> Running:
         """A run that can be told to stop."""
         names = [spec.name for spec in self.description.outputs]
-        return _OrtRun(session=self.session, names=names, options=_run_options())
+        return _OrtRun(session=self.session, names=names, options=_run_options(), backend=self.name)
+
+    def profiled(self) -> Path:
+        """End timing operators, and say where the JSON file lies; once, of a profiling session."""
+        return Path(self.session.end_profiling())
 
     def close(self) -> None:
         """Nothing: the session goes with its last reference."""
@@ -212,12 +250,13 @@ class _OrtRun:
     session: _Session
     names: Sequence[str]
     options: _RunOptions
+    backend: str
 
     def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
         try:
             return self.session.run(self.names, inputs, self.options)
         except Exception as err:
-            raise BackendRunError(NAME, _one_line(err)) from err
+            raise BackendRunError(self.backend, _one_line(err)) from err
 
     def stop(self) -> None:
         self.options.terminate = True
@@ -237,8 +276,35 @@ def quantisation() -> ModuleType:
     return cast("ModuleType", quantization)
 
 
-def _load(path: Path, *, level: str, threads: int, optimised: Path | None = None) -> OrtEngine:
-    """Make a session of the file's bytes, so that the hash covers what runs."""
+def installed_providers() -> tuple[str, ...]:
+    """Execution providers that this build of ONNX Runtime holds; imports it."""
+    return tuple(str(name) for name in _onnxruntime().get_available_providers())
+
+
+def open_model(
+    path: Path,
+    *,
+    level: str,
+    threads: int = 1,
+    provider: Provider | None = None,
+    optimised: Path | None = None,
+    profile: Path | None = None,
+) -> OrtEngine:
+    """Make a session of the file's bytes, so that the hash covers what runs.
+
+    Args:
+        path: An ONNX file; weights kept in other files are refused.
+        level: How far to optimise the graph first: none, basic, extended or all.
+        threads: Threads inside one operator.
+        provider: Execution provider other than the CPU's.
+        optimised: Where to write the optimised graph.
+        profile: Beginning of the file that times every operator; see `OrtEngine.profiled`.
+
+    Raises:
+        ModelLoadError: The file does not load, or not whole on the provider.
+        BackendUnavailableError: There is no such provider here.
+        FileNotFoundError: There is no such file.
+    """
     content = path.read_bytes()
     if not content:
         raise ModelLoadError(str(path), "the file is empty")
@@ -257,21 +323,64 @@ def _load(path: Path, *, level: str, threads: int, optimised: Path | None = None
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     if optimised is not None:
         options.optimized_model_filepath = str(optimised)
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile)
+    named = _chosen(ort, options, provider)
     try:
-        made = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        made = ort.InferenceSession(content, options, **named)
     except Exception as err:
         raise ModelLoadError(str(path), _one_line(err)) from err
     made.disable_fallback()
     session = cast("_Session", made)
     fingerprint = (
-        f"onnxruntime {ort.__version__} cpu {platform.machine()} level={level} threads={threads} "
+        f"onnxruntime {ort.__version__} {'cpu' if provider is None else provider} "
+        f"{platform.machine()} level={level} threads={threads} "
         f"sha256={hashlib.sha256(content).hexdigest()}"
     )
     description = ArtefactDescription(
         inputs=tuple(_tensor_spec(path, argument) for argument in session.get_inputs()),
         outputs=tuple(_tensor_spec(path, argument) for argument in session.get_outputs()),
     )
-    return OrtEngine(session=session, description=description, fingerprint=fingerprint)
+    return OrtEngine(
+        session=session,
+        description=description,
+        fingerprint=fingerprint,
+        name=NAME if provider is None else provider.name,
+    )
+
+
+def _chosen(
+    ort: ModuleType, options: _SessionOptions, provider: Provider | None
+) -> dict[str, list[str | tuple[str, dict[str, str]]]]:
+    """Put a provider into the options, or into the arguments of a session that are returned."""
+    if provider is None:
+        return {"providers": ["CPUExecutionProvider"]}
+    if provider.name != "CPUExecutionProvider" and not provider.fallback:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    if provider.library is None:
+        held = installed_providers()
+        if provider.name not in held:
+            raise BackendUnavailableError(
+                provider.name,
+                f"this ONNX Runtime {ort.__version__} has no such execution provider; it has "
+                f"{', '.join(held)}",
+            )
+        return {"providers": [(provider.name, dict(provider.options))]}
+    if not any(device.ep_name == provider.name for device in ort.get_ep_devices()):
+        try:
+            ort.register_execution_provider_library(provider.name, str(provider.library))
+        except Exception as err:
+            raise BackendUnavailableError(
+                provider.name, f"{provider.library} does not load: {_one_line(err)}"
+            ) from err
+    devices = [device for device in ort.get_ep_devices() if device.ep_name == provider.name]
+    if not devices:
+        raise BackendUnavailableError(
+            provider.name, f"{provider.library} offers no device on this machine"
+        )
+    options.add_provider_for_devices(devices[:1], dict(provider.options))
+    return {}
 
 
 def _run_options() -> _RunOptions:
