@@ -48,9 +48,9 @@ def make_backend(
     """
     wanted = BackendName.of(name)
     factory = registry.backend_factory(wanted.id)
-    made_by = configured(factory, wanted, options or {})
     if python is None and (why := unavailable(name, options)) is not None:
         raise BackendUnavailableError(name, why)
+    made_by = configured(factory, wanted, options or {})
     entry = registry.backends()[wanted.id]
     try:
         made = made_by(now_ns)
@@ -82,10 +82,12 @@ def unavailable(name: str, options: Mapping[str, str] | None = None) -> str | No
     """
     wanted = BackendName.of(name)
     factory = registry.backend_factory(wanted.id)
+    if hasattr(factory, "unavailable"):
+        why = cast("_SaysWhy", factory).unavailable()
+        if why is not None:
+            return why
     try:
         configured(factory, wanted, options or {})
     except BackendUnavailableError as err:
         return err.reason
-    if hasattr(factory, "unavailable"):
-        return cast("_SaysWhy", factory).unavailable()
     return None
