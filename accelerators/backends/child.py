@@ -135,6 +135,8 @@ def main(arguments: Sequence[str]) -> None:
         backend = configured(factory, name, options)(lambda: 0)
     except Exception as err:  # noqa: BLE001 - a stranger's module may fail in any way
         send(channel, {"op": "refused", "reason": one_line(err), "kind": "load"})
+        while receive(channel) is not None:  # ending with something unread would lose the answer
+            pass
         return
     _Serving(backend, channel, Memory(inputs_fd), Memory(outputs_fd)).serve()
 

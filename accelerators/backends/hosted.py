@@ -199,7 +199,8 @@ class _HostedEngine:
         except (OSError, ValueError) as err:
             raise self._failure(err) from err
         if "tensors" not in message:
-            raise BackendRunError(self._name, message.get("reason", "failed"))
+            reason = message.get("reason", "failed")
+            raise BackendRunError(self._name, reason.removeprefix(f"{self._name}: "))
         found = self._outputs.get(message["tensors"])
         return tuple(found.values())
 

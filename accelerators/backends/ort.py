@@ -115,16 +115,23 @@ class Provider:
         options: Its own options, by name.
         library: Library of a plug-in provider; None for one that the build holds.
         fallback: Whether operators that it does not take may run on the CPU.
+        version: Of a plug-in provider, for the fingerprint.
+        paths: Options that name places on this machine, which no result depends on.
     """
 
     name: str
     options: Mapping[str, str] = field(default_factory=dict)
     library: Path | None = None
     fallback: bool = False
+    version: str = ""
+    paths: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """Name and options, for a fingerprint."""
-        told = [self.name, *(f"{key}={value}" for key, value in sorted(self.options.items()))]
+        """Name, version and options, for a fingerprint."""
+        told = [
+            f"{self.name} {self.version}".strip(),
+            *(f"{key}={value}" for key, value in sorted(self.options.items())),
+        ]
         return ",".join([*told, *(["fallback"] if self.fallback else [])])
 
 
@@ -366,7 +373,7 @@ def _chosen(
                 f"this ONNX Runtime {ort.__version__} has no such execution provider; it has "
                 f"{', '.join(held)}",
             )
-        return {"providers": [(provider.name, dict(provider.options))]}
+        return {"providers": [(provider.name, {**provider.options, **provider.paths})]}
     if not any(device.ep_name == provider.name for device in ort.get_ep_devices()):
         try:
             ort.register_execution_provider_library(provider.name, str(provider.library))
@@ -379,7 +386,7 @@ def _chosen(
         raise BackendUnavailableError(
             provider.name, f"{provider.library} offers no device on this machine"
         )
-    options.add_provider_for_devices(devices[:1], dict(provider.options))
+    options.add_provider_for_devices(devices[:1], {**provider.options, **provider.paths})
     return {}
 
 

@@ -163,7 +163,9 @@ class QnnBackend(QueuedBackend):
         package = importlib.import_module("onnxruntime_qnn")
         provider = Provider(
             name=_QNN,
-            options={"backend_path": str(package.get_qnn_htp_path()), **self._options},
+            options=self._options,
+            paths={"backend_path": str(package.get_qnn_htp_path())},
+            version=str(package.__version__),
             library=Path(str(package.get_library_path())),
             fallback=self._fallback,
         )

@@ -20,6 +20,7 @@ from pipeline.api.calls import (
     rerun,
     run,
 )
+from pipeline.api.conforming import conformance, conformance_document
 from pipeline.api.fitting import DeviceCalibration, calibrate_device, calibration_document
 from pipeline.api.recording import RecordingReport, rec_info, rec_recover
 from pipeline.api.scoring import (
@@ -56,6 +57,8 @@ __all__ = [
     "calibrate_host",
     "calibration_document",
     "check",
+    "conformance",
+    "conformance_document",
     "devices",
     "explain",
     "front",

@@ -19,6 +19,8 @@ from accelerators.backends.making import make_backend, unavailable
 from accelerators.backends.mobilint import MobilintBackend
 from accelerators.backends.ort import run_once
 from accelerators.backends.rebellions import RebelBackend
+from accelerators.conformance.networks import write_networks
+from accelerators.conformance.suite import examine
 from accelerators.device import TensorSpec
 from accelerators.errors import BackendUnavailableError, ModelLoadError
 from replay.clock import WallClock
@@ -131,6 +133,17 @@ def test_an_adapter_gives_what_the_network_gives(
 
 
 @every_vendor
+@pytest.mark.usefixtures("vendors")
+@pytest.mark.slow
+def test_an_adapter_keeps_to_the_contract(vendor: str, tmp_path: Path) -> None:
+    """The whole conformance suite, in a process of its own, over compiled files."""
+    for path in write_networks(tmp_path).values():
+        compile_for(vendor, path, tmp_path)
+    found = examine(vendor, tmp_path, now_ns)
+    assert [finding for finding in found.findings if finding.outcome != "held"] == []
+
+
+@every_vendor
 def test_a_vendors_backend_is_made_for_a_process_of_its_own(vendor: str) -> None:
     """Vendors' libraries crash, print and pin packages."""
     capabilities = VENDORS[vendor][0](now_ns).capabilities
@@ -212,6 +225,7 @@ def test_a_device_that_is_not_there_is_the_vendors_reason(
         ("deepx", {"compiled": "/no/such/folder"}, "there is no folder /no/such/folder"),
     ],
 )
+@pytest.mark.usefixtures("vendors")
 def test_bad_settings_are_refused(name: str, options: dict[str, str], reason: str) -> None:
     """Before anything is started."""
     with pytest.raises(BackendUnavailableError, match=reason):
