@@ -22,6 +22,11 @@ from pipeline.api.calls import (
 )
 from pipeline.api.conforming import conformance, conformance_document
 from pipeline.api.fitting import DeviceCalibration, calibrate_device, calibration_document
+from pipeline.api.measuring import (
+    BackendCalibration,
+    backend_calibration_document,
+    calibrate_backend,
+)
 from pipeline.api.recording import RecordingReport, rec_info, rec_recover
 from pipeline.api.scoring import (
     Front,
@@ -36,6 +41,7 @@ from pipeline.api.synthesising import Synthesised, SynthSettings, synth
 __all__ = [
     "DEMO",
     "Agreement",
+    "BackendCalibration",
     "CacheReport",
     "DeviceCalibration",
     "Front",
@@ -52,7 +58,9 @@ __all__ = [
     "SynthSettings",
     "Synthesised",
     "agree",
+    "backend_calibration_document",
     "cache",
+    "calibrate_backend",
     "calibrate_device",
     "calibrate_host",
     "calibration_document",
