@@ -11,7 +11,18 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from bench import agreement, core, memory, overhead, pricing, scoring, split, tracing, virtual
+from bench import (
+    agreement,
+    core,
+    holds,
+    memory,
+    overhead,
+    pricing,
+    scoring,
+    split,
+    tracing,
+    virtual,
+)
 from bench.subject import demo, subject
 from replay.evidence import environment
 
@@ -27,6 +38,7 @@ NAMES = (
     "split",
     "agreement",
     "core",
+    "holds",
     "pricing",
     "tracing",
     "scoring",
@@ -78,6 +90,7 @@ def _computing(*, quick: bool) -> dict[str, Callable[[], Figure]]:
     """Figures of what is computed here and runs nowhere."""
     return {
         "core": lambda: core.measure(rows=3_000 if quick else 30_000, repeats=1 if quick else 3),
+        "holds": lambda: holds.measure(holds=200 if quick else 2_000),
         "pricing": lambda: pricing.measure(repeats=5 if quick else 30),
         "scoring": lambda: scoring.measure(frames=2_000 if quick else 100_000),
     }
