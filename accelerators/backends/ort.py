@@ -283,6 +283,13 @@ def quantisation() -> ModuleType:
     return cast("ModuleType", quantization)
 
 
+def quantisation_errors() -> ModuleType:
+    """The library's comparison of a network with its quantised form, for `sensitivity`."""
+    from onnxruntime.quantization import qdq_loss_debug  # noqa: PLC0415 - lazy on purpose
+
+    return cast("ModuleType", qdq_loss_debug)
+
+
 def installed_providers() -> tuple[str, ...]:
     """Execution providers that this build of ONNX Runtime holds; imports it."""
     return tuple(str(name) for name in _onnxruntime().get_available_providers())

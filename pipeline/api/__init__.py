@@ -27,6 +27,7 @@ from pipeline.api.measuring import (
     backend_calibration_document,
     calibrate_backend,
 )
+from pipeline.api.quantising import Quantised, quantize, quantized_document
 from pipeline.api.recording import RecordingReport, rec_info, rec_recover
 from pipeline.api.scoring import (
     Front,
@@ -49,6 +50,7 @@ __all__ = [
     "HostCalibration",
     "Observer",
     "Options",
+    "Quantised",
     "RecordingReport",
     "RerunResult",
     "Result",
@@ -73,6 +75,8 @@ __all__ = [
     "load_result",
     "plan",
     "price",
+    "quantize",
+    "quantized_document",
     "rec_info",
     "rec_recover",
     "rerun",

@@ -17,6 +17,7 @@ from pipeline.cli.calibrating import calibrate
 from pipeline.cli.explaining import print_explanation
 from pipeline.cli.printing import print_json, print_plan, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
+from pipeline.cli.quantising import quantize
 from pipeline.cli.recording import rec
 from pipeline.cli.scoring import score
 from pipeline.cli.stopping import Stopper
@@ -242,6 +243,7 @@ app.command()(synth)
 app.add_typer(rec)
 app.command()(score)
 app.command()(calibrate)
+app.command()(quantize)
 
 
 @app.command()
