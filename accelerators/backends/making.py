@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _PYTHON, _RUN_LIMIT = "python", "run_limit_s"
 _NS_PER_S = 1_000_000_000
 _LONGEST_S = 86_400
+_EMULATED_RUN_NS = 900 * _NS_PER_S  # bit for bit on a CPU: a minute for a frame has been seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ def make_backend(
             interpreter of its process and the seconds after which a run counts as hung; others are
             the backend's business.
         isolated: Whether it runs in a process of its own; as it says itself where left out.
-        limits: When such a process is ended and started again.
+        limits: When such a process is ended and started again; where left out, a run of an
+            emulation may take a quarter of an hour.
         python: Interpreter of the vendor's environment, for a process of its own.
 
     Raises:
@@ -76,6 +78,8 @@ def make_backend(
         raise
     except Exception as err:
         raise PluginError(wanted.id, entry.origin, str(err) or type(err).__name__) from err
+    if capabilities.emulated and limits is None:
+        limits = Limits(run_ns=_EMULATED_RUN_NS)
     apart = capabilities.isolated if isolated is None else isolated
     if not apart and python is None:
         return made

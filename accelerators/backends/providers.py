@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _FALLBACK, _LIBRARY = "fallback", "library"
 _QNN = "QNNExecutionProvider"
+# Snapdragon 8 Gen 3, by Qualcomm's numbers. Without a named chip the emulation is of one whose
+# memory holds little: the head of a YOLOX-nano failed there with MEM_ALLOC, and compiles with these.
+_CHIP = {"soc_model": "57", "htp_arch": "75"}
 # float16 inside, against float32 on the CPU: a part in two thousand per operation at worst.
 _REDUCED_PPM = 5_000
 
@@ -103,8 +106,8 @@ class QnnBackend(QueuedBackend):
     """A `Backend` on Qualcomm's HTP through `onnxruntime-qnn`; on x86 the vendor emulates it.
 
     Without fallback to the CPU, so that what loads has been compiled whole. On x86 its wall time
-    says nothing of the device. Options are the provider's own, such as `htp_performance_mode`;
-    `fallback` as for `ort`.
+    says nothing of the device; the chip emulated is a Snapdragon 8 Gen 3 unless `soc_model` and
+    `htp_arch` name another. Options are the provider's own; `fallback` as for `ort`.
     """
 
     def __init__(
@@ -163,7 +166,7 @@ class QnnBackend(QueuedBackend):
         package = importlib.import_module("onnxruntime_qnn")
         provider = Provider(
             name=_QNN,
-            options=self._options,
+            options={**(_CHIP if self.capabilities.emulated else {}), **self._options},
             paths={"backend_path": str(package.get_qnn_htp_path())},
             version=str(package.__version__),
             library=Path(str(package.get_library_path())),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from accelerators.conformance.findings import Finding
     from accelerators.device import Backend
 
+_EMULATED_TIMES = 30  # what an emulation may take longer, at every limit
 _LIMIT_S = 180.0  # a check of a slow emulation makes some twenty runs
 
 
@@ -124,14 +125,17 @@ def examine_backend(
         folder: Where the small networks are written.
         now_ns: The clock that the backends are given, ns.
         networks: Networks of one's own to compare answers on.
-        limit_s: Longest that one check may take.
-        wait_ns: Longest wait for one completion.
+        limit_s: Longest that one check may take; thirty times as long for an emulation.
+        wait_ns: Longest wait for one completion; likewise.
     """
+    emulated = make().capabilities.emulated
+    if emulated:
+        limit_s, wait_ns = limit_s * _EMULATED_TIMES, wait_ns * _EMULATED_TIMES
     subject = Subject(make, write_networks(folder), now_ns, wait_ns=wait_ns)
     names = {path.name: path for path in networks}
     checks = (*backend_checks(subject), *network_checks(subject, names))
     return Examined(
         tolerance_ppm=subject.tolerance_ppm,
-        emulated=make().capabilities.emulated,
+        emulated=emulated,
         findings=run_checks(checks, limit_s=limit_s),
     )
