@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FALLBACK, _LIBRARY = "fallback", "library"
 _QNN = "QNNExecutionProvider"
 # Snapdragon 8 Gen 3, by Qualcomm's numbers. Without a named chip the emulation is of one whose
-# memory holds little: the head of a YOLOX-nano failed there with MEM_ALLOC, and compiles with these.
+# memory holds little: the head of a YOLOX-nano fails there with MEM_ALLOC, and compiles with these.
 _CHIP = {"soc_model": "57", "htp_arch": "75"}
 # float16 inside, against float32 on the CPU: a part in two thousand per operation at worst.
 _REDUCED_PPM = 5_000
