@@ -37,7 +37,7 @@ class HoldTimer:
 
         Args:
             now_ns: Clock of the instants, ns.
-            may_spin: Whether a core is free to spin on; asked before every spin.
+            may_spin: Whether a core is free to spin on; asked before every wait.
         """
         self._now_ns, self._may_spin = now_ns, may_spin
         self._heap: list[tuple[int, int, Callable[[], None]]] = []
@@ -87,16 +87,23 @@ class HoldTimer:
                 self._wait(next_ns)
 
     def _wait(self, next_ns: int | None) -> None:
-        """Wait for the next hold, or until one comes that may be earlier."""
-        left_ns = None if next_ns is None else max(0, next_ns - self._now_ns())
-        if left_ns is None or left_ns > SPUN_NS:
-            self._sleep(None if left_ns is None else left_ns - SPUN_NS)
-        elif not self._may_spin():
-            self._sleep(left_ns)
-        elif next_ns is not None:
-            self._spun += 1
-            while self._now_ns() < next_ns and not self._sleep(0):
-                pass
+        """Wait for the next hold, or until one comes that may be earlier.
+
+        Whether to spin is asked before the sleep: waking to ask would itself cost a wake-up where
+        no core is free.
+        """
+        if next_ns is None:
+            self._sleep(None)
+            return
+        spin = self._may_spin()
+        left_ns = max(0, next_ns - self._now_ns())
+        if not spin or left_ns > SPUN_NS:
+            posted = self._sleep(left_ns - SPUN_NS if spin else left_ns)
+            if posted or not spin:
+                return
+        self._spun += 1
+        while self._now_ns() < next_ns and not self._sleep(0):
+            pass
 
     def _sleep(self, wait_ns: int | None) -> bool:
         """Sleep at most so long; returns whether something was posted."""

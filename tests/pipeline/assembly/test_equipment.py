@@ -111,3 +111,34 @@ def test_what_cannot_be_limited_or_joined_is_named(cloud: str, reason: str, tmp_
         equipped(tmp_path, cloud)
     assert reason in str(caught.value)
     assert "devices.pim0" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "reason"),
+    [
+        ("{backend: qnn, site: cloud}", r"emulation|splitway\[qnn\]"),
+        ("{backend: 'ort:NoProvider', site: cloud}", "no such execution provider"),
+        ("{backend: rebel, site: cloud}", "rebel is not installed"),
+        ("{backend: cpu, site: cloud, options: {threads: 2}}", "has no option threads"),
+        ("{backend: cpu, site: cloud, options: {run_limit_s: 0}}", "run_limit_s"),
+        ("{backend: cpu, site: cloud, options: {python: /no/such}}", "no interpreter /no/such"),
+    ],
+)
+def test_a_backend_that_cannot_be_a_device_is_named(
+    cloud: str, reason: str, tmp_path: Path
+) -> None:
+    """What is missing, refused or no device at all; the line of the scenario stands before it."""
+    with pytest.raises(ScenarioError, match=reason) as caught:
+        equipped(tmp_path, f"  cloud0: {cloud}")
+    assert "devices.cloud0.backend" in str(caught.value)
+
+
+def test_options_reach_the_device_as_text(tmp_path: Path) -> None:
+    """YAML's numbers and truth values, as a backend reads them."""
+    found = equipped(
+        tmp_path,
+        "  cloud0: {backend: 'ort:CPUExecutionProvider', site: cloud, "
+        "options: {run_limit_s: 2.5, fallback: true}}",
+    )
+    assert found.devices["cloud0"].options == {"run_limit_s": "2.5", "fallback": "yes"}
+    assert found.devices["cloud0"].id == "ort:CPUExecutionProvider"

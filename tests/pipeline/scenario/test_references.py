@@ -42,6 +42,8 @@ SECOND = "    second: {period: 40ms}\n"
          "there is no site 'clout', did you mean 'cloud'?"),
         ([("site: cloud}", "site: vehicle}")], 14, "devices.cloud0", "several devices at a site"),
         ([("site: cloud}", "site: vehicle}")], 12, "devices", "no device stands at the cloud"),
+        ([("backend: cpu, ", "spec: b, options: {a: 1}, ")], 14, "devices.cloud0.options",
+         "belong to `backend`"),
         ([("backend: cpu, ", "backend: cpu, ops: [MatMul], ")], 14, "devices.cloud0.ops",
          "is for emulated devices; a real one runs it all"),
         ([("devices:\n", "devices:\n  p: {spec: some-pim, site: cloud, ops: [Gemm]}\n")], 13,
