@@ -84,12 +84,24 @@ class Capabilities:
     Attributes:
         most_in_flight: Most tickets it accepts at once.
         static_shapes: Whether shapes are fixed at load.
-        artefact_suffix: File suffix of what `load` takes.
+        artefact_suffix: File suffix of what it runs; other than `.onnx` for one that needs a
+            vendor's compiler first.
+        isolated: Whether it belongs in a process of its own: a library of a vendor's, which may
+            crash, hang, print or pin other packages.
+        int8_only: Whether it runs networks with int8 weights and activations only.
+        tolerance_ppm: How far its outputs may be off ONNX Runtime's on the CPU, in parts per
+            million of the largest absolute value of the output; what the conformance suite allows.
+        emulated: Whether it computes on an emulation of the device, so that its wall time says
+            nothing of the device's latency.
     """
 
     most_in_flight: int
     static_shapes: bool
     artefact_suffix: str
+    isolated: bool = True
+    int8_only: bool = False
+    tolerance_ppm: int = 100
+    emulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,3 +81,11 @@ class BackendRunError(AcceleratorError):
     def __init__(self, backend: str, reason: str) -> None:
         self.backend, self.reason = backend, reason
         super().__init__(f"{backend}: {reason}")
+
+
+class BackendUnavailableError(AcceleratorError):
+    """A backend cannot work on this machine, or not with these settings."""
+
+    def __init__(self, backend: str, reason: str) -> None:
+        self.backend, self.reason = backend, reason
+        super().__init__(f"backend {backend!r}: {reason}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from bench import (
     agreement,
     core,
+    holds,
     memory,
     overhead,
     planner,
@@ -39,6 +40,7 @@ NAMES = (
     "split",
     "agreement",
     "core",
+    "holds",
     "pricing",
     "replanning",
     "planner",
@@ -92,6 +94,7 @@ def _computing(*, quick: bool) -> dict[str, Callable[[], Figure]]:
     """Figures of what is computed here and runs nowhere."""
     return {
         "core": lambda: core.measure(rows=3_000 if quick else 30_000, repeats=1 if quick else 3),
+        "holds": lambda: holds.measure(holds=200 if quick else 2_000),
         "pricing": lambda: pricing.measure(repeats=5 if quick else 30),
         "replanning": lambda: replanning.measure(repeats=10 if quick else 60),
         "planner": lambda: planner.measure(repeats=8 if quick else 40),

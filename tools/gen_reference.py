@@ -120,8 +120,11 @@ MEANINGS: dict[str, str] = {
     "operators; what changes devices crosses the site's bus (10 µs and 12 GB/s, assumed).",
     "devices.<name>.spec": "An emulated device: an installed id (`splitway devices`), or a TOML "
     "file beside the scenario. Either this or `backend`.",
-    "devices.<name>.backend": "A real device: the id of an installed backend. It is measured and "
-    "never held.",
+    "devices.<name>.backend": "A real device: the id of an installed backend, or `ID:ARGUMENT`, "
+    "such as `ort:OpenVINOExecutionProvider` or `rebel:0`. It is measured and never held.",
+    "devices.<name>.options": "Options of the backend, by name. For every one: `python`, the "
+    "interpreter of the vendor's environment, and `run_limit_s`, seconds after which a run counts "
+    "as hung.",
     "devices.<name>.site": "Where it stands, `vehicle` or `cloud`.",
     "devices.<name>.compute": "When an emulated device's outputs are computed: ahead of the run.",
     "devices.<name>.slots": "Jobs that it runs at once.",

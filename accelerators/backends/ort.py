@@ -9,16 +9,16 @@ import hashlib
 import importlib.util
 import os
 import platform
-import queue
 import re
 import tempfile
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
-from accelerators.device import ArtefactDescription, Capabilities, Completion, TensorSpec
-from accelerators.errors import BackendRunError, ModelLoadError
+from accelerators.backends.contract import check_inputs
+from accelerators.backends.queueing import MOST_IN_FLIGHT, QueuedBackend, shortened
+from accelerators.device import ArtefactDescription, Capabilities, TensorSpec
+from accelerators.errors import BackendRunError, BackendUnavailableError, ModelLoadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,19 +27,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from accelerators.device import Ticket
+    from accelerators.backends.queueing import Engine, Running
 
     Array = NDArray[np.generic[object]]
 
 Level = Literal["basic", "extended", "all"]
 
 NAME = "cpu"
-# A frame waits in the core, not here; more than this in a backend's queue is a caller's mistake.
-MOST_IN_FLIGHT = 64
-CANCELLED, CLOSED, EXPIRED = "cancelled", "closed", "expired"
 
-_NS_PER_S = 1_000_000_000
-_LONGEST_REASON = 200
 # Only fatal messages: ONNX Runtime otherwise writes to stderr what is also raised.
 _FATAL_ONLY = 4
 _LEVELS: dict[str, str] = {
@@ -89,6 +84,9 @@ class _Session(Protocol):
     def get_outputs(self) -> Sequence[_NodeArg]:
         """Outputs in order."""
 
+    def end_profiling(self) -> str:
+        """Write the profile and say where."""
+
 
 class _SessionOptions(Protocol):
     intra_op_num_threads: int
@@ -96,20 +94,51 @@ class _SessionOptions(Protocol):
     log_severity_level: int
     graph_optimization_level: object
     optimized_model_filepath: str
+    enable_profiling: bool
+    profile_file_prefix: str
+
+    def add_provider_for_devices(
+        self, devices: Sequence[object], options: Mapping[str, str]
+    ) -> None:
+        """Run on these devices of a plug-in provider."""
 
     def add_session_config_entry(self, key: str, value: str) -> None:
         """Set a string option."""
 
 
-class OrtBackend:
-    """A `Backend` that runs an ONNX file on the CPU in one worker thread, first in, first out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """An execution provider of ONNX Runtime's.
 
-    A ticket whose deadline has passed when its turn comes ends with failure `expired` and does not
-    run; one that has begun is not stopped by its deadline. `cancel` stops a run under way within
-    tens of milliseconds, and keeps a waiting one from running; its completion, failure `cancelled`,
-    then comes when its turn does. Callbacks run in the worker thread, one at a time, in the order
-    of submission; what a callback raises goes to `threading.excepthook` and stops nothing. Inputs
-    must not change until the completion.
+    Attributes:
+        name: Its name, such as `OpenVINOExecutionProvider`.
+        options: Its own options, by name.
+        library: Library of a plug-in provider; None for one that the build holds.
+        fallback: Whether operators that it does not take may run on the CPU.
+        version: Of a plug-in provider, for the fingerprint.
+        paths: Options that name places on this machine, which no result depends on.
+    """
+
+    name: str
+    options: Mapping[str, str] = field(default_factory=dict)
+    library: Path | None = None
+    fallback: bool = False
+    version: str = ""
+    paths: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Name, version and options, for a fingerprint."""
+        told = [
+            f"{self.name} {self.version}".strip(),
+            *(f"{key}={value}" for key, value in sorted(self.options.items())),
+        ]
+        return ",".join([*told, *(["fallback"] if self.fallback else [])])
+
+
+class OrtBackend(QueuedBackend):
+    """A `Backend` that runs an ONNX file on the CPU in this process; a run is stopped in the midst.
+
+    Cancelling a run under way takes tens of milliseconds. The rest is `QueuedBackend`'s.
     """
 
     def __init__(
@@ -123,13 +152,8 @@ class OrtBackend:
                 artefact that has been optimised already, or that was cut from one.
             threads: Threads inside one operator; the number can change results in the last bit.
         """
-        self._now_ns, self._optimise, self._threads = now_ns, optimise, threads
-        self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[_OrtTicket | None] = queue.SimpleQueue()
-        self._open: set[_OrtTicket] = set()
-        self._loaded: _Loaded | None = None
-        self._worker: threading.Thread | None = None
-        self._closed = False
+        super().__init__(NAME, now_ns)
+        self._optimise, self._threads = optimise, threads
 
     @staticmethod
     def unavailable() -> str | None:
@@ -139,150 +163,19 @@ class OrtBackend:
         return None
 
     @property
-    def fingerprint(self) -> str:
-        """Version, processor family, level, threads and SHA-256 of the artefact, in one line.
-
-        Raises:
-            BackendRunError: Nothing is loaded.
-        """
-        return self._artefact().fingerprint
-
-    @property
     def capabilities(self) -> Capabilities:
-        """ONNX files, free dimensions allowed, `MOST_IN_FLIGHT` tickets."""
+        """ONNX files, free dimensions allowed, in the caller's process: nothing foreign runs."""
         return Capabilities(
-            most_in_flight=MOST_IN_FLIGHT, static_shapes=False, artefact_suffix=".onnx"
+            most_in_flight=MOST_IN_FLIGHT,
+            static_shapes=False,
+            artefact_suffix=".onnx",
+            isolated=False,
         )
 
-    def load(self, artefact: Path) -> None:
-        """Load an ONNX file; blocking. Weights kept in other files are refused.
-
-        Raises:
-            ModelLoadError: The file does not load, or something is loaded already.
-            FileNotFoundError: There is no such file.
-        """
-        with self._lock:
-            if self._loaded is not None or self._closed:
-                reason = "the backend is closed" if self._closed else "a backend holds one artefact"
-                raise ModelLoadError(str(artefact), reason)
-            self._loaded = _load(
-                artefact, level="all" if self._optimise else "none", threads=self._threads
-            )
-            self._worker = threading.Thread(
-                target=self._work, args=(self._loaded,), name=f"ort {artefact.name}", daemon=True
-            )
-            self._worker.start()
-
-    def describe(self) -> ArtefactDescription:
-        """Names, shapes and dtypes in order; a free dimension is -1.
-
-        Raises:
-            BackendRunError: Nothing is loaded.
-        """
-        return self._artefact().description
-
-    def submit(
-        self,
-        inputs: Mapping[str, Array],
-        *,
-        deadline_at_ns: int | None = None,
-        on_done: Callable[[Completion], None] | None = None,
-    ) -> Ticket:
-        """Queue one run; returns at once.
-
-        Args:
-            inputs: An array per input of `describe`; exact dtype and shape.
-            deadline_at_ns: Do not begin at or after this stamp.
-            on_done: Called once, from the worker thread.
-
-        Raises:
-            BackendRunError: Nothing is loaded, it is closed, too many tickets are open, or an
-                input is missing, unknown or of the wrong dtype or shape.
-        """
-        _check_inputs(inputs, self._artefact().description.inputs)
-        ticket = _OrtTicket(
-            inputs=dict(inputs),
-            deadline_at_ns=deadline_at_ns,
-            on_done=on_done,
-            options=_run_options(),
-        )
-        with self._lock:
-            if self._closed:
-                raise BackendRunError(NAME, "it is closed")
-            if len(self._open) >= MOST_IN_FLIGHT:
-                raise BackendRunError(NAME, f"{MOST_IN_FLIGHT} tickets are open already")
-            self._open.add(ticket)
-            self._queue.put(ticket)
-        return ticket
-
-    def wait(self, ticket: Ticket, *, timeout_ns: int | None = None) -> Completion | None:
-        """Wait for a ticket; None when the timeout ran out first. Not for use in a callback.
-
-        Raises:
-            BackendRunError: The ticket is not from a backend of this kind.
-        """
-        own = _own(ticket)
-        own.ended.wait(None if timeout_ns is None else timeout_ns / _NS_PER_S)
-        return own.completion
-
-    def cancel(self, ticket: Ticket) -> None:
-        """Stop a run that has not ended; without effect on one that has.
-
-        Raises:
-            BackendRunError: The ticket is not from a backend of this kind.
-        """
-        own = _own(ticket)
-        with self._lock:
-            own.stop(CANCELLED)
-
-    def close(self) -> None:
-        """Stop what runs, end what is open with failure `closed`, release the session.
-
-        Waits for the worker, unless called from a callback. Safe to call twice.
-        """
-        with self._lock:
-            first = not self._closed
-            self._closed = True
-            for ticket in self._open:
-                ticket.stop(CLOSED)
-            if first:
-                self._queue.put(None)
-            worker, self._loaded = self._worker, None
-        if worker is not None and worker is not threading.current_thread():
-            worker.join()
-
-    def _artefact(self) -> _Loaded:
-        loaded = self._loaded
-        if loaded is None:
-            raise BackendRunError(NAME, "it is closed" if self._closed else "nothing is loaded")
-        return loaded
-
-    def _work(self, loaded: _Loaded) -> None:
-        """Body of the worker thread: tickets in order until the end marker of `close`."""
-        while (ticket := self._queue.get()) is not None:
-            completion = self._run(loaded, ticket)
-            with self._lock:
-                if ticket.stopped is not None and completion.failure is None:
-                    completion = _failed(ticket.stopped, completion.began_ns, completion.ended_ns)
-                self._open.discard(ticket)
-                ticket.completion = completion
-                ticket.inputs = {}
-            ticket.ended.set()
-            if ticket.on_done is not None:
-                _call(ticket.on_done, completion)
-
-    def _run(self, loaded: _Loaded, ticket: _OrtTicket) -> Completion:
-        began_ns = self._now_ns()
-        if ticket.stopped is not None:
-            return _failed(ticket.stopped, began_ns, began_ns)
-        if ticket.deadline_at_ns is not None and began_ns >= ticket.deadline_at_ns:
-            return _failed(EXPIRED, began_ns, began_ns)
-        names = [spec.name for spec in loaded.description.outputs]
-        try:
-            outputs = tuple(loaded.session.run(names, ticket.inputs, ticket.options))
-        except Exception as err:  # noqa: BLE001 - becomes the completion's failure
-            return _failed(ticket.stopped or _one_line(err), began_ns, self._now_ns())
-        return Completion(outputs=outputs, began_ns=began_ns, ended_ns=self._now_ns())
+    def _open_engine(self, artefact: Path) -> Engine:
+        """Open an ONNX file; weights kept in other files are refused."""
+        level = "all" if self._optimise else "none"
+        return open_model(artefact, level=level, threads=self._threads)
 
 
 def optimise(model: Path, to: Path, *, level: Level) -> None:
@@ -304,7 +197,7 @@ def optimise(model: Path, to: Path, *, level: Level) -> None:
     os.close(handle)
     part = Path(name)
     try:
-        _load(model, level=level, threads=1, optimised=part)
+        open_model(model, level=level, optimised=part)
         part.chmod(0o644)
         part.replace(to)
     finally:
@@ -327,8 +220,8 @@ def run_once(
         BackendRunError: An input does not fit, or the run fails.
         FileNotFoundError: There is no such file.
     """
-    loaded = _load(path, level="all" if optimise else "none", threads=threads)
-    _check_inputs(inputs, loaded.description.inputs)
+    loaded = open_model(path, level="all" if optimise else "none", threads=threads)
+    check_inputs(NAME, inputs, loaded.description.inputs)
     names = [spec.name for spec in loaded.description.outputs]
     try:
         outputs = loaded.session.run(names, dict(inputs), _run_options())
@@ -338,36 +231,42 @@ def run_once(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
+class OrtEngine:
     """A session with what is known of it."""
 
     session: _Session
     description: ArtefactDescription
     fingerprint: str
+    name: str = NAME
+
+    def begin(self) -> Running:
+        """A run that can be told to stop."""
+        names = [spec.name for spec in self.description.outputs]
+        return _OrtRun(session=self.session, names=names, options=_run_options(), backend=self.name)
+
+    def profiled(self) -> Path:
+        """End timing operators, and say where the JSON file lies; once, of a profiling session."""
+        return Path(self.session.end_profiling())
+
+    def close(self) -> None:
+        """Nothing: the session goes with its last reference."""
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _OrtTicket:
-    """A run; `stopped` and `completion` change under the backend's lock only."""
-
-    inputs: dict[str, Array]
-    deadline_at_ns: int | None
-    on_done: Callable[[Completion], None] | None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OrtRun:
+    session: _Session
+    names: Sequence[str]
     options: _RunOptions
-    ended: threading.Event = field(default_factory=threading.Event)
-    stopped: str | None = None
-    completion: Completion | None = None
+    backend: str
 
-    @property
-    def done(self) -> bool:
-        """Whether it has ended."""
-        return self.completion is not None
+    def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
+        try:
+            return self.session.run(self.names, inputs, self.options)
+        except Exception as err:
+            raise BackendRunError(self.backend, _one_line(err)) from err
 
-    def stop(self, why: str) -> None:
-        """Ask it to end with this failure; the first reason holds."""
-        if self.completion is None:
-            self.stopped = self.stopped or why
-            self.options.terminate = True
+    def stop(self) -> None:
+        self.options.terminate = True
 
 
 def _onnxruntime() -> ModuleType:
@@ -384,27 +283,42 @@ def quantisation() -> ModuleType:
     return cast("ModuleType", quantization)
 
 
-def _own(ticket: Ticket) -> _OrtTicket:
-    if not isinstance(ticket, _OrtTicket):
-        raise BackendRunError(NAME, "the ticket belongs to another backend")
-    return ticket
+def quantisation_errors() -> ModuleType:
+    """The library's comparison of a network with its quantised form, for `sensitivity`."""
+    from onnxruntime.quantization import qdq_loss_debug  # noqa: PLC0415 - lazy on purpose
+
+    return cast("ModuleType", qdq_loss_debug)
 
 
-def _failed(failure: str, began_ns: int, ended_ns: int) -> Completion:
-    return Completion(outputs=None, began_ns=began_ns, ended_ns=ended_ns, failure=failure)
+def installed_providers() -> tuple[str, ...]:
+    """Execution providers that this build of ONNX Runtime holds; imports it."""
+    return tuple(str(name) for name in _onnxruntime().get_available_providers())
 
 
-def _call(on_done: Callable[[Completion], None], completion: Completion) -> None:
-    """Call back; an exception is reported and must not end the worker."""
-    try:
-        on_done(completion)
-    except Exception as err:  # noqa: BLE001 - reported as any thread's is, below
-        facts = (type(err), err, err.__traceback__, threading.current_thread())
-        threading.excepthook(threading.ExceptHookArgs(facts))
+def open_model(
+    path: Path,
+    *,
+    level: str,
+    threads: int = 1,
+    provider: Provider | None = None,
+    optimised: Path | None = None,
+    profile: Path | None = None,
+) -> OrtEngine:
+    """Make a session of the file's bytes, so that the hash covers what runs.
 
+    Args:
+        path: An ONNX file; weights kept in other files are refused.
+        level: How far to optimise the graph first: none, basic, extended or all.
+        threads: Threads inside one operator.
+        provider: Execution provider other than the CPU's.
+        optimised: Where to write the optimised graph.
+        profile: Beginning of the file that times every operator; see `OrtEngine.profiled`.
 
-def _load(path: Path, *, level: str, threads: int, optimised: Path | None = None) -> _Loaded:
-    """Make a session of the file's bytes, so that the hash covers what runs."""
+    Raises:
+        ModelLoadError: The file does not load, or not whole on the provider.
+        BackendUnavailableError: There is no such provider here.
+        FileNotFoundError: There is no such file.
+    """
     content = path.read_bytes()
     if not content:
         raise ModelLoadError(str(path), "the file is empty")
@@ -423,21 +337,64 @@ def _load(path: Path, *, level: str, threads: int, optimised: Path | None = None
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
     if optimised is not None:
         options.optimized_model_filepath = str(optimised)
+    if profile is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile)
+    named = _chosen(ort, options, provider)
     try:
-        made = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        made = ort.InferenceSession(content, options, **named)
     except Exception as err:
         raise ModelLoadError(str(path), _one_line(err)) from err
     made.disable_fallback()
     session = cast("_Session", made)
     fingerprint = (
-        f"onnxruntime {ort.__version__} cpu {platform.machine()} level={level} threads={threads} "
+        f"onnxruntime {ort.__version__} {'cpu' if provider is None else provider} "
+        f"{platform.machine()} level={level} threads={threads} "
         f"sha256={hashlib.sha256(content).hexdigest()}"
     )
     description = ArtefactDescription(
         inputs=tuple(_tensor_spec(path, argument) for argument in session.get_inputs()),
         outputs=tuple(_tensor_spec(path, argument) for argument in session.get_outputs()),
     )
-    return _Loaded(session=session, description=description, fingerprint=fingerprint)
+    return OrtEngine(
+        session=session,
+        description=description,
+        fingerprint=fingerprint,
+        name=NAME if provider is None else provider.name,
+    )
+
+
+def _chosen(
+    ort: ModuleType, options: _SessionOptions, provider: Provider | None
+) -> dict[str, list[str | tuple[str, dict[str, str]]]]:
+    """Put a provider into the options, or into the arguments of a session that are returned."""
+    if provider is None:
+        return {"providers": ["CPUExecutionProvider"]}
+    if provider.name != "CPUExecutionProvider" and not provider.fallback:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    if provider.library is None:
+        held = installed_providers()
+        if provider.name not in held:
+            raise BackendUnavailableError(
+                provider.name,
+                f"this ONNX Runtime {ort.__version__} has no such execution provider; it has "
+                f"{', '.join(held)}",
+            )
+        return {"providers": [(provider.name, {**provider.options, **provider.paths})]}
+    if not any(device.ep_name == provider.name for device in ort.get_ep_devices()):
+        try:
+            ort.register_execution_provider_library(provider.name, str(provider.library))
+        except Exception as err:
+            raise BackendUnavailableError(
+                provider.name, f"{provider.library} does not load: {_one_line(err)}"
+            ) from err
+    devices = [device for device in ort.get_ep_devices() if device.ep_name == provider.name]
+    if not devices:
+        raise BackendUnavailableError(
+            provider.name, f"{provider.library} offers no device on this machine"
+        )
+    options.add_provider_for_devices(devices[:1], {**provider.options, **provider.paths})
+    return {}
 
 
 def _run_options() -> _RunOptions:
@@ -453,28 +410,9 @@ def _tensor_spec(path: Path, argument: _NodeArg) -> TensorSpec:
     return TensorSpec(name=argument.name, shape=shape, dtype=_DTYPES[argument.type])
 
 
-def _check_inputs(inputs: Mapping[str, Array], specs: tuple[TensorSpec, ...]) -> None:
-    missing = [spec.name for spec in specs if spec.name not in inputs]
-    unknown = sorted(set(inputs) - {spec.name for spec in specs})
-    if missing or unknown:
-        raise BackendRunError(NAME, f"inputs missing {missing}, unknown {unknown}")
-    for spec in specs:
-        array = inputs[spec.name]
-        if str(array.dtype) != spec.dtype:
-            reason = f"input {spec.name} is {array.dtype}, the artefact takes {spec.dtype}"
-            raise BackendRunError(NAME, reason)
-        fits = len(array.shape) == len(spec.shape) and all(
-            side in (-1, given) for side, given in zip(spec.shape, array.shape, strict=True)
-        )
-        if not fits:
-            reason = f"input {spec.name} has shape {array.shape}, the artefact takes {spec.shape}"
-            raise BackendRunError(NAME, reason)
-
-
 def _one_line(err: Exception) -> str:
     """The message without onnxruntime's prefix, source file and line breaks, cut to a line."""
     text = " ".join(str(err).split())
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : ", "", text)
     text = re.sub(r"/onnxruntime_src/\S+ ", "", text)
-    text = text or type(err).__name__
-    return text if len(text) <= _LONGEST_REASON else f"{text[: _LONGEST_REASON - 1]}…"
+    return shortened(text or type(err).__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from accelerators.backends.ort import quantisation
 from accelerators.errors import ModelLoadError
@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.generic[object]]
 
+Scheme = Literal["symmetric", "asymmetric"]
+
 OPERATORS = ("Conv", "MatMul", "Gemm", "Add", "Concat", "MaxPool", "Resize")
 """What is computed in int8: what multiplies, and what joins its results."""
 
+_PER_CHANNEL_OPSET = 13  # first whose DequantizeLinear has an axis
 _KEPT_PERCENT = 99.99  # of an activation's values; the rest is cut off
 
 
@@ -32,11 +35,12 @@ def quantise(
     samples: Sequence[Mapping[str, Array]],
     *,
     kept: Collection[str] = (),
+    scheme: Scheme = "symmetric",
 ) -> None:
     """Write a network with int8 weights and activations; `to` appears whole or not.
 
-    Static and symmetric, with quantise and dequantise nodes around each of `OPERATORS`: weights
-    with a scale per channel, activations with one per tensor, found by running the samples. Other
+    Static, with quantise and dequantise nodes around each of `OPERATORS`: weights symmetric with a
+    scale per channel, activations with one per tensor, found by running the samples. Other
     operators, inputs and outputs stay float32.
 
     Args:
@@ -44,6 +48,9 @@ def quantise(
         to: The file to write or replace; its folder must exist.
         samples: Inputs by name, such as the network will see.
         kept: Names of nodes that stay float32.
+        scheme: Ranges of activations: `symmetric` about zero, which every NPU takes, the last
+            ten-thousandth cut off; or `asymmetric`, from least to largest, unsigned, which keeps
+            more of activations that are mostly positive.
 
     Raises:
         ModelLoadError: There is no sample, or the file cannot be quantised.
@@ -66,22 +73,44 @@ def quantise(
             return waiting.pop() if waiting else None
 
     part = to.with_name(f".{to.name}.part")
+    newer = to.with_name(f".{to.name}.newer")
     # It prints its progress, and advises in the root logger to fold what has been folded.
     logging.getLogger().addFilter(_silence)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
-            _quantise(library, model, part, Reader(), kept)
+            _quantise(library, _per_channel(model, newer), part, Reader(), kept, scheme)
         part.replace(to)
     except Exception as err:
         raise ModelLoadError(str(model), " ".join(str(err).split())[:200]) from err
     finally:
         logging.getLogger().removeFilter(_silence)
         part.unlink(missing_ok=True)
+        newer.unlink(missing_ok=True)
+
+
+def _per_channel(model: Path, newer: Path) -> Path:
+    """The network in an operator set that knows a scale per channel: itself, or written anew."""
+    import onnx  # noqa: PLC0415 - lazy on purpose
+    from onnx import version_converter  # noqa: PLC0415 - lazy on purpose
+
+    loaded = onnx.load(str(model))
+    held = [opset.version for opset in loaded.opset_import if opset.domain in {"", "ai.onnx"}]
+    if not held or held[0] >= _PER_CHANNEL_OPSET:
+        return model
+    onnx.save(version_converter.convert_version(loaded, _PER_CHANNEL_OPSET), str(newer))
+    return newer
 
 
 def _quantise(
-    library: ModuleType, model: Path, to: Path, reader: object, kept: Collection[str]
+    library: ModuleType,
+    model: Path,
+    to: Path,
+    reader: object,
+    kept: Collection[str],
+    scheme: Scheme,
 ) -> None:
+    symmetric = scheme == "symmetric"
+    methods = library.CalibrationMethod
     library.quantize_static(
         str(model),
         str(to),
@@ -89,12 +118,12 @@ def _quantise(
         quant_format=library.QuantFormat.QDQ,
         op_types_to_quantize=list(OPERATORS),
         per_channel=True,
-        activation_type=library.QuantType.QInt8,
+        activation_type=library.QuantType.QInt8 if symmetric else library.QuantType.QUInt8,
         weight_type=library.QuantType.QInt8,
         nodes_to_exclude=list(kept),
-        calibrate_method=library.CalibrationMethod.Percentile,
+        calibrate_method=methods.Percentile if symmetric else methods.MinMax,
         extra_options={
-            "ActivationSymmetric": True,
+            "ActivationSymmetric": symmetric,
             "WeightSymmetric": True,
             "CalibPercentile": _KEPT_PERCENT,
         },

@@ -36,6 +36,7 @@ def fitted_spec(
     date: str,
     seed: int,
     way: Way,
+    kind: str = "published",
 ) -> SegmentNpuSpec:
     """A device's file with the parameters of a fit to all of its figures.
 
@@ -51,8 +52,9 @@ def fitted_spec(
         date: Day of the fit, as 2026-11-22.
         seed: Seed of the split by family.
         way: How the predicted models were left out.
+        kind: What the figures are, as the sources say it: published, or measured.
     """
-    source = f"fitted to {len(figures)} published figures, table {data_sha256[:12]}"
+    source = f"fitted to {len(figures)} {kind} figures, table {data_sha256[:12]}"
 
     def figure(name: str, unit: int) -> dict[str, object]:
         value = max(1, _rounded(found.values[name] * unit))
@@ -106,7 +108,7 @@ def fitted_spec(
         fit["median_permille"] = round(off.median * _PERMILLE)
         fit["p90_permille"] = round(off.p90 * _PERMILLE)
     content["fit"] = fit
-    content["checked"] = _checked(len(figures), len(held_out), way)
+    content["checked"] = _checked(len(figures), len(held_out), way, kind)
     content["bias"] = _bias(found, held_out)
     return SegmentNpuSpec.model_validate(content)
 
@@ -132,8 +134,8 @@ def _bias(found: Fit, held_out: Sequence[Prediction]) -> dict[str, object]:
     }
 
 
-def _checked(figures: int, held_out: int, way: Way) -> str:
-    text = f"fitted to {figures} published figures; its error is that of other fits on"
+def _checked(figures: int, held_out: int, way: Way, kind: str) -> str:
+    text = f"fitted to {figures} {kind} figures; its error is that of other fits on"
     return f"{text} {held_out} figures of models left out {way}, see the table fit"
 
 

@@ -74,6 +74,7 @@ class Design:
     batch: Floats
     row_batch: Floats
     busy: NDArray[np.bool_]
+    part: NDArray[np.bool_]
     transfer_ns: Floats
     slots: int
 
@@ -116,6 +117,7 @@ def design(
         batch=table[:, 7],
         row_batch=np.array([f.batch for f in figures], dtype=np.float64),
         busy=np.array([f.busy for f in figures], dtype=np.bool_),
+        part=np.array([f.part for f in figures], dtype=np.bool_),
         slots=slots,
         transfer_ns=np.array([_transfers_ns(works[f.graph], f, link) for f in figures]),
     )
@@ -159,7 +161,8 @@ def modelled_ns(log_values: Floats, counts: Design) -> Floats:
     runs = np.array([p["run_int8_ns"], *[p["run_wide_ns"]] * 3])[counts.row_precision]
     busy_ns: Floats = np.add.reduceat(per_op, counts.starts)
     period_ns = np.maximum(busy_ns, runs) / (counts.row_batch * counts.slots)
-    total: Floats = np.where(counts.busy, period_ns, busy_ns + runs + counts.transfer_ns)
+    alone_ns = np.where(counts.part, busy_ns, busy_ns + runs + counts.transfer_ns)
+    total: Floats = np.where(counts.busy, period_ns, alone_ns)
     return total
 
 
@@ -218,12 +221,15 @@ def fit(
     target = np.log([figure.time_ns for figure in used])
     typical = np.log([(centre or {}).get(name, PRIORS[name][0]) for name in NAMES])
     width = np.array([PRIORS[name][1] for name in NAMES])
+    # All layers together have as much say as all runs, which are what is to be predicted.
+    inside = int(counts.part.sum())
+    say = np.sqrt(np.where(counts.part, max(1, len(used) - inside) / max(1, inside), 1.0))
 
     def residuals(log_values: Floats) -> Floats:
         gap = (np.log(modelled_ns(log_values, counts)) - target) / SCALE
         robust = np.sign(gap) * SCALE * np.sqrt(2 * (np.sqrt(1 + gap**2) - 1))
         prior = SCALE * (log_values - typical) / width
-        return np.concatenate([robust, prior])
+        return np.concatenate([say * robust, prior])
 
     found = least_squares(residuals, typical, max_nfev=80)
     everything = design(works, figures, resident_bytes=resident_bytes, link=link, slots=slots)

@@ -82,6 +82,7 @@ class Figure:
         time_ns: Latency of a run; with `busy`, time per sample of a device that is kept busy.
         batch: Samples in a run.
         busy: Whether `time_ns` comes from a throughput.
+        part: Whether it is a layer inside a run, so that the run's own time is not in it.
     """
 
     graph: str
@@ -89,6 +90,7 @@ class Figure:
     time_ns: int
     batch: int = 1
     busy: bool = False
+    part: bool = False
 
 
 def read_table(path: Path) -> Table:

@@ -22,8 +22,15 @@ from pipeline.api.calls import (
     rerun,
     run,
 )
+from pipeline.api.conforming import conformance, conformance_document
 from pipeline.api.demonstrating import Demonstration, Standing, demo
 from pipeline.api.fitting import DeviceCalibration, calibrate_device, calibration_document
+from pipeline.api.measuring import (
+    BackendCalibration,
+    backend_calibration_document,
+    calibrate_backend,
+)
+from pipeline.api.quantising import Quantised, quantize, quantized_document
 from pipeline.api.recording import RecordingReport, rec_info, rec_recover
 from pipeline.api.scoring import (
     Front,
@@ -38,6 +45,7 @@ from pipeline.api.synthesising import Synthesised, SynthSettings, synth
 __all__ = [
     "DEMO",
     "Agreement",
+    "BackendCalibration",
     "CacheReport",
     "Demonstration",
     "DeviceCalibration",
@@ -46,6 +54,7 @@ __all__ = [
     "HostCalibration",
     "Observer",
     "Options",
+    "Quantised",
     "RecordingReport",
     "RerunResult",
     "Result",
@@ -56,12 +65,16 @@ __all__ = [
     "SynthSettings",
     "Synthesised",
     "agree",
+    "backend_calibration_document",
     "cache",
+    "calibrate_backend",
     "calibrate_device",
     "calibrate_host",
     "calibration_document",
     "check",
     "compare_sites",
+    "conformance",
+    "conformance_document",
     "demo",
     "devices",
     "explain",
@@ -70,6 +83,8 @@ __all__ = [
     "plan",
     "plan_diff",
     "price",
+    "quantize",
+    "quantized_document",
     "rec_info",
     "rec_recover",
     "rerun",

@@ -92,7 +92,7 @@ def calibrate_device(
 
     say = tell or (lambda _: None)
     if out is not None:
-        _check_file(out, force=force)
+        check_file(out, force=force)
     if not table.is_file() or not graphs.is_dir():
         missing = graphs if table.is_file() else table
         raise InputError(f"{missing}: there is no such {'folder' if missing is graphs else 'file'}")
@@ -124,7 +124,7 @@ def calibrate_device(
         )
 
     by_family = split(list(names), families, seed=chosen)
-    held_out, way = _held_out(predicted, by_family, sorted(works))
+    held_out, way = held_out_predictions(predicted, by_family, sorted(works))
     found = fit(
         works,
         figures,
@@ -205,7 +205,7 @@ def calibration_document(found: DeviceCalibration) -> dict[str, object]:
     }
 
 
-def _held_out(
+def held_out_predictions(
     predicted: Callable[[frozenset[str]], tuple[Prediction, ...]],
     by_family: frozenset[str],
     graphs: Sequence[str],
@@ -289,7 +289,12 @@ def _works(graphs: Path, figures: Sequence[Figure]) -> dict[str, SegmentWork]:
     return works
 
 
-def _check_file(file: Path, *, force: bool) -> None:
+def check_file(file: Path, *, force: bool) -> None:
+    """Refuse a device file that cannot be written.
+
+    Raises:
+        InputError: It is no NAME.toml, is there already, or its folder is missing.
+    """
     if file.suffix != ".toml":
         raise InputError(f"{file}: name the file NAME.toml")
     if file.is_dir() or (file.exists() and not force):

@@ -176,7 +176,7 @@ def assemble(
         for stream in dict.fromkeys(scenario.tasks[name].input.stream for name in reading)
     }
     tasks = {
-        name: _task_spec(name, models[name], drive.facts.streams[scenario.tasks[name].input.stream])
+        name: task_spec(name, models[name], drive.facts.streams[scenario.tasks[name].input.stream])
         for name in reading
     }
     ladders = further(
@@ -325,7 +325,8 @@ def _misread(
             yield loaded.problem(("tasks", name, "input", "stream"), reason)
 
 
-def _task_spec(name: str, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
+def task_spec(name: str, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
+    """How a task's frames become the network's input, and its outputs a result."""
     taken = model.told.input
     assert not isinstance(taken, TrackInput), "planned with its path"  # noqa: S101
     if isinstance(taken, PillarInput) and facts.calibration is not None:

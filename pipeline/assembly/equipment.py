@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from accelerators import registry
+from accelerators.backends.making import capabilities_of, unavailable
 from accelerators.errors import AcceleratorError
 from accelerators.models.host import HostDevice
 from accelerators.models.pim import limited
@@ -113,6 +114,7 @@ def equip(
             site=wanted.site,
             real=wanted.backend is not None,
             label=device.label,
+            options={key: _option(value) for key, value in wanted.options.items()},
             compute="" if wanted.backend is not None else wanted.compute,
             slowed=tuple(
                 Slowed(
@@ -198,12 +200,16 @@ def _device(
 ) -> Device:
     """What prices a device: its spec; for a real one the site's host, since it runs there."""
     if wanted.backend is not None:
-        entry = registry.backends()
-        if wanted.backend not in entry:
-            registry.backend_factory(wanted.backend)  # raises with a suggestion
-        why = next((e.why for e in registry.listing() if e.id == wanted.backend), None)
+        options = {key: _option(value) for key, value in wanted.options.items()}
+        why = unavailable(wanted.backend, options)
         if why:
             raise InputError(f"backend {wanted.backend!r} is not available: {why}")
+        if capabilities_of(wanted.backend, options).emulated:
+            raise InputError(
+                f"backend {wanted.backend!r} computes on an emulation of the device, so its time "
+                "would be taken for the device's; compare its answers with `splitway devices "
+                f"--conformance {wanted.backend} --network FILE`"
+            )
         return host
     spec = wanted.spec or ""
     device: Device
@@ -217,6 +223,11 @@ def _device(
 def _in_order(scenario: Scenario) -> list[str]:
     """Devices as they are written, those with `ops` last: the first of a site can do it all."""
     return sorted(scenario.devices, key=lambda name: scenario.devices[name].ops is not None)
+
+
+def _option(value: str | float) -> str:
+    """A backend's option as text; YAML makes numbers and truth values of some."""
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
 
 
 def _precision(wanted: DeviceModel, device: Device) -> Precision:

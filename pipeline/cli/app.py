@@ -21,6 +21,7 @@ from pipeline.cli.mapping import print_map
 from pipeline.cli.planning import print_plan
 from pipeline.cli.printing import print_json, print_rerun, print_result, print_table
 from pipeline.cli.progress import Watcher
+from pipeline.cli.quantising import quantize
 from pipeline.cli.reasoning import plan_diff
 from pipeline.cli.recording import rec
 from pipeline.cli.scoring import score
@@ -306,6 +307,7 @@ app.command()(synth)
 app.add_typer(rec)
 app.command()(score)
 app.command()(calibrate)
+app.command()(quantize)
 
 
 @app.command()
@@ -365,16 +367,41 @@ def price(
 @app.command()
 def devices(
     *,
+    conformance: Annotated[
+        str | None,
+        typer.Option("--conformance", metavar="ID", help="Check what this one has to keep to."),
+    ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option("--models", metavar="DIR", help="Where the networks of the check are put."),
+    ] = None,
+    network: Annotated[
+        list[Path] | None,
+        typer.Option("--network", metavar="ONNX", help="Compare answers on it too; repeatable."),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="KEY=VALUE", help="Of the backend; repeatable."),
+    ] = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = 0,
     no_color: options.NoColor = False,
     folder: options.Folder = None,
 ) -> None:
-    """List devices and backends, and why one is unavailable."""
+    """List devices and backends, and why one is unavailable; or check one against its contract."""
     common = options.common(
         json=json, quiet=quiet, verbose=verbose, no_color=no_color, folder=folder
     )
+    if conformance is not None:
+        from pipeline.cli.conforming import examine
+
+        examine(common, conformance, options=option or (), models=models, networks=network or ())
+        return
+    if models or network or option:
+        raise typer.BadParameter(
+            "--models, --network and --option belong to --conformance", param_hint="--conformance"
+        )
     found = api.devices()
     if common.json:
         print_json({"schema": "splitway.devices/1", "devices": found})
@@ -385,11 +412,14 @@ def devices(
             str(entry["kind"]),
             str(entry["label"]),
             str(entry["source"]),
-            "yes" if entry["available"] else f"no: {entry['why']}",
+            "yes" if entry["available"] else "no",
         )
         for entry in found
     ]
     print_table(common, ("id", "kind", "label", "source", "available"), rows, left=5)
+    for entry in found:
+        if not entry["available"]:
+            print(f"{entry['id']}: {entry['why']}")
 
 
 @app.command()

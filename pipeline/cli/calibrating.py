@@ -1,4 +1,4 @@
-"""`splitway calibrate`: a host file for this machine, or a device fitted to published figures."""
+"""`splitway calibrate`: a host file, or a device fitted to published or measured figures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 
 from pipeline import api
 from pipeline.cli import options
+from pipeline.cli.conforming import pairs
 from pipeline.cli.fitting import calibrate_published
+from pipeline.cli.measuring import measure_backend
 from pipeline.cli.printing import print_json, print_table
 from pipeline.cli.progress import Watcher
 from pipeline.cli.stopping import Stopper
@@ -39,6 +41,20 @@ def calibrate(
         Path | None,
         typer.Option("--from", metavar="CSV", help="Published figures to fit DEVICE to."),
     ] = None,
+    measure: Annotated[
+        str | None,
+        typer.Option("--measure", metavar="BACKEND", help="Measure it here, and fit a device."),
+    ] = None,
+    models: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--models", metavar="PATH", help="ONNX files or folders to measure; repeatable."
+        ),
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="KEY=VALUE", help="Of the backend; repeatable."),
+    ] = None,
     graphs: Annotated[
         Path | None,
         typer.Option("--graphs", metavar="DIR", help="Folder of the graphs that CSV names."),
@@ -61,7 +77,7 @@ def calibrate(
     out: options.Out = None,
     timeout: options.Timeout = None,
 ) -> None:
-    """Measure what this machine's host costs, or fit a device to published figures."""
+    """Measure this machine's host or a backend, or fit a device to published figures."""
     common = options.common(
         json=json,
         quiet=quiet,
@@ -70,8 +86,26 @@ def calibrate(
         folder=folder,
         timeout=timeout,
     )
-    if host is not None and table is not None:
-        raise typer.BadParameter("give one of --host and --from", param_hint="--from")
+    if sum(given is not None for given in (host, table, measure)) > 1:
+        raise typer.BadParameter("give one of --host, --from and --measure", param_hint="--from")
+    if measure is None and (models or option):
+        raise typer.BadParameter("--models and --option belong to --measure", param_hint="--models")
+    if measure is not None:
+        if not models or subject is not None or graphs is not None:
+            raise typer.BadParameter(
+                "with --measure, name the networks with --models, and nothing else",
+                param_hint="--measure",
+            )
+        measure_backend(
+            common,
+            measure,
+            models=models,
+            options=pairs(option or (), "--option"),
+            out=fitted,
+            force=force,
+            seed=seed,
+        )
+        return
     if table is not None:
         if subject is None or graphs is None:
             raise typer.BadParameter(
@@ -82,9 +116,13 @@ def calibrate(
         )
         return
     if host is None:
-        raise typer.BadParameter("give --host FILE or --from CSV", param_hint="--host")
+        raise typer.BadParameter(
+            "give --host FILE, --from CSV or --measure BACKEND", param_hint="--host"
+        )
     if graphs is not None or fitted is not None:
-        raise typer.BadParameter("--graphs and -o belong to --from", param_hint="--host")
+        raise typer.BadParameter(
+            "--graphs and -o belong to --from, -o to --measure too", param_hint="--host"
+        )
     _measure_host(
         common,
         host,

@@ -172,6 +172,7 @@ class DeviceSpec(Value, frozen=True, kw_only=True):
         label: How far its prices can be believed.
         compute: When an emulated device's outputs are computed; empty for a real one.
         slowed: When an emulated device is slower.
+        options: Options of a real one's backend.
     """
 
     name: str
@@ -181,6 +182,7 @@ class DeviceSpec(Value, frozen=True, kw_only=True):
     label: str
     compute: str
     slowed: tuple[Slowed, ...] = ()
+    options: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class StreamSpec(Value, frozen=True, kw_only=True):

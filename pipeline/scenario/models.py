@@ -120,6 +120,7 @@ class Device(ScenarioModel):
 
     spec: str | None = None
     backend: str | None = None
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     site: str
     compute: Literal["ahead"] = "ahead"
     slots: int = Field(default=1, ge=1, le=64)

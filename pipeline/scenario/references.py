@@ -124,6 +124,8 @@ def _devices(scenario: Scenario) -> Iterator[tuple[Location, str]]:
     for name, device in scenario.devices.items():
         if (device.spec is None) == (device.backend is None):
             yield ("devices", name), "needs either `spec` (emulated) or `backend` (real)"
+        if device.backend is None and device.options:
+            yield ("devices", name, "options"), "belong to `backend`; an emulated device has none"
         if device.backend is not None and device.batch > 1:
             yield ("devices", name, "batch"), "is for emulated devices; a real one runs no batches"
         if device.backend is not None and device.faults:

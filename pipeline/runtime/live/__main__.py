@@ -12,6 +12,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from accelerators.errors import AcceleratorError
 from pipeline.errors import InfrastructureError, PipelineError
 from pipeline.plan.routes import BUS
 from pipeline.runtime.core.cloud import CloudCore
@@ -60,7 +61,7 @@ def main(path: str) -> int:
     with Sockets() as sockets:
         try:
             _serve(config, sockets, wakeup)
-        except PipelineError as err:
+        except (PipelineError, AcceleratorError) as err:
             sys.stderr.write(f"{err}\n")
             return 4
         finally:

@@ -9,8 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from accelerators.backends.making import make_backend
 from accelerators.errors import AcceleratorError
-from accelerators.registry import backend_factory
 from pipeline.errors import PipelineError
 from pipeline.runtime.priming import Computer
 from pipeline.runtime.results import ResultCache
@@ -281,7 +281,11 @@ class EmulatedBus:
 
 
 class RealDevice:
-    """A real accelerator: a backend per segment, measured and never held."""
+    """A real accelerator: a backend per segment, measured and never held.
+
+    Each runs in a process of its own, so that what goes wrong there is a failed job and the frame
+    takes another way; the time of a job includes the way to that process and back.
+    """
 
     def __init__(
         self,
@@ -294,11 +298,11 @@ class RealDevice:
         self._device, self._spec, self._stages = device, spec, stages
         self._post, self._now_ns = post, now_ns
         self._backends: dict[str, Backend] = {}
-        factory = backend_factory(spec.devices[device].id)
+        wanted = spec.devices[device]
         for segment in spec.segments_on(device):
-            backend = factory(now_ns)
-            backend.load(Path(segment.artefact))
+            backend = make_backend(wanted.id, now_ns, options=wanted.options, isolated=True)
             self._backends[segment.name] = backend
+            backend.load(Path(segment.artefact))
 
     def start(self, jobs: tuple[Job, ...], inputs: Sequence[Sequence[Value]]) -> None:
         """Submit a segment; a real device runs no batches."""

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from accelerators.backends import ort
+from accelerators.backends import queueing
 from accelerators.backends.ort import OrtBackend, optimise, run_once
 from accelerators.errors import BackendRunError, ModelLoadError
 
@@ -137,7 +137,7 @@ def test_a_run_under_way_is_cancelled(backend: Backend, clock: Clock) -> None:
     backend.cancel(ticket)
     completion = backend.wait(ticket, timeout_ns=LONG_NS)
     assert completion is not None
-    assert (completion.failure, completion.outputs) == (ort.CANCELLED, None)
+    assert (completion.failure, completion.outputs) == (queueing.CANCELLED, None)
     assert result(backend.wait(backend.submit(feed(1)))) == 1.0
 
 
@@ -150,7 +150,7 @@ def test_a_waiting_run_is_cancelled_without_running(backend: Backend) -> None:
     for ticket in (first, second):
         completion = backend.wait(ticket, timeout_ns=LONG_NS)
         assert completion is not None
-        assert completion.failure == ort.CANCELLED
+        assert completion.failure == queueing.CANCELLED
 
 
 def test_cancelling_what_has_ended_changes_nothing(backend: Backend) -> None:
@@ -169,7 +169,7 @@ def test_a_deadline_that_has_passed_keeps_a_run_from_starting(
     ticket = backend.submit(feed(FOREVER), deadline_at_ns=clock.at_ns - past_ns)
     completion = backend.wait(ticket, timeout_ns=LONG_NS)
     assert completion is not None
-    assert completion.failure == ort.EXPIRED
+    assert completion.failure == queueing.EXPIRED
 
 
 def test_a_deadline_to_come_lets_a_run_start(backend: Backend, clock: Clock) -> None:
@@ -210,7 +210,7 @@ def test_closing_ends_open_tickets_with_a_failure(backend: Backend, clock: Clock
     backend.close()
     backend.close()
     assert all(ticket.done for ticket in tickets)
-    assert failures == [ort.CLOSED] * 3
+    assert failures == [queueing.CLOSED] * 3
     with pytest.raises(BackendRunError, match="closed"):
         backend.submit(feed(1))
     with pytest.raises(BackendRunError, match="closed"):

@@ -117,3 +117,34 @@ def test_memory_is_the_scenarios_else_the_specs(tmp_path: Path) -> None:
     shipped = "  cloud0: {spec: furiosa-warboy, site: cloud}"
     assert equipped(tmp_path, shipped).world.cloud.memory_bytes == 16_000_000_000
     assert equipped(tmp_path, BESIDE).world.cloud.memory_bytes is None
+
+
+@pytest.mark.parametrize(
+    ("cloud", "reason"),
+    [
+        ("{backend: qnn, site: cloud}", r"emulation|splitway\[qnn\]"),
+        ("{backend: 'ort:NoProvider', site: cloud}", "no such execution provider"),
+        ("{backend: rebel, site: cloud}", "rebel is not installed"),
+        ("{backend: cpu, site: cloud, options: {threads: 2}}", "has no option threads"),
+        ("{backend: cpu, site: cloud, options: {run_limit_s: 0}}", "run_limit_s"),
+        ("{backend: cpu, site: cloud, options: {python: /no/such}}", "no interpreter /no/such"),
+    ],
+)
+def test_a_backend_that_cannot_be_a_device_is_named(
+    cloud: str, reason: str, tmp_path: Path
+) -> None:
+    """What is missing, refused or no device at all; the line of the scenario stands before it."""
+    with pytest.raises(ScenarioError, match=reason) as caught:
+        equipped(tmp_path, f"  cloud0: {cloud}")
+    assert "devices.cloud0.backend" in str(caught.value)
+
+
+def test_options_reach_the_device_as_text(tmp_path: Path) -> None:
+    """YAML's numbers and truth values, as a backend reads them."""
+    found = equipped(
+        tmp_path,
+        "  cloud0: {backend: 'ort:CPUExecutionProvider', site: cloud, "
+        "options: {run_limit_s: 2.5, fallback: true}}",
+    )
+    assert found.devices["cloud0"].options == {"run_limit_s": "2.5", "fallback": "yes"}
+    assert found.devices["cloud0"].id == "ort:CPUExecutionProvider"

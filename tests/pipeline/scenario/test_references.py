@@ -43,6 +43,8 @@ SECOND = "    second: {period: 40ms}\n"
         ([("site: cloud}", "site: vehicle}")], 13, "devices.edge0",
          "cannot stand beside a real device (cloud0)"),
         ([("site: cloud}", "site: vehicle}")], 12, "devices", "no device stands at the cloud"),
+        ([("backend: cpu, ", "spec: b, options: {a: 1}, ")], 14, "devices.cloud0.options",
+         "belong to `backend`"),
         ([("backend: cpu, ", "backend: cpu, ops: [MatMul], ")], 14, "devices.cloud0.ops",
          "is for emulated devices; a real one runs it all"),
         ([("devices:\n", "devices:\n  p: {spec: some-pim, site: cloud, ops: [Gemm]}\n")], 13,

@@ -1,0 +1,1 @@
+"""FuriosaAI's packages."""
