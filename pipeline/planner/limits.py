@@ -67,6 +67,8 @@ def held_bytes(graph: Graph, parts: Iterable[Part], world: World) -> dict[str, i
 
     All weights of its segments there, and the tensors that the largest operator reads and makes, in
     the device's format. What a compiler keeps besides is not known.
+    Weights that several operators share count for each of them: too much for a network that runs
+    the same layers again and again.
     """
     held: dict[str, int] = {}
     for part in parts:

@@ -126,23 +126,24 @@ def test_rerun_refuses_what_is_no_run(tmp_path: Path) -> None:
 
 
 def test_a_plan_lists_every_route_and_says_why(write_scenario: Callable[..., Path]) -> None:
-    """Edge, raw, three JPEGs and a split per codec, with their agreement; the choice explained."""
+    """Edge, raw, pictures in two formats and sizes, a split per codec; the choice explained."""
     plan, document = api.plan(write_scenario(("route: split", "route: auto")))
     (task,) = document["tasks"]
     routes = [(c["route"], *c["codecs"].values()) for c in task["candidates"]]
-    assert routes[:5] == [
-        ("edge",),
-        ("raw", "raw"),
-        ("encoded", "jpeg:60"),
-        ("encoded", "jpeg:80"),
-        ("encoded", "jpeg:90"),
+    assert routes[:2] == [("edge",), ("raw", "raw")]
+    pictures = [
+        ("encoded", f"{kind}:{quality}{tail}")
+        for kind in ("jpeg", "webp")
+        for tail in ("", "/2")
+        for quality in (60, 80, 90)
     ]
-    assert [route[:2] for route in routes[5:]] == [
-        ("split", "float32"),
-        ("split", "float16"),
-        ("split", "int8"),
+    assert routes[2:14] == pictures
+    assert list(dict.fromkeys(route[:2] for route in routes[14:])) == [
+        ("split", f"{lossless}{name}")
+        for lossless in ("", "zstd:")
+        for name in ("float32", "float16", "int8")
     ]
-    edge, float32 = task["candidates"][0], task["candidates"][5]
+    edge, float32 = task["candidates"][0], task["candidates"][14]
     assert edge["agreement"] == float32["agreement"] == 1.0
     assert (edge["cut"], edge["bytes_up"]) == ([], 0)
     assert (float32["pin"] or "").startswith("split@")
