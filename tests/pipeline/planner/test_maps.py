@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import random
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,6 @@ def test_the_map_is_drawn_for_people(
         main(arguments)
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    assert shown.count("[a]") + shown.count("[b]") == 1
+    assert len(re.findall(r"\[[a-z]\]", shown)) == 1
     assert "cloud 95 % busy" in shown
-    assert "b  split int8 at narrow" in shown.split("map of objects")[1]
+    assert re.search(r"[a-z]  split \S*int8 at narrow", shown.split("map of objects")[1])

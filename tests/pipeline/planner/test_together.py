@@ -69,7 +69,11 @@ def test_one_task_has_nobody_to_share_with(write_scenario: Callable[..., Path], 
 
 def test_two_tasks_share_the_uplink_by_what_they_need(two: Path) -> None:
     """Shares leave the reserve, and follow the bytes over the time that is left."""
-    pinned = ("tasks.objects.route=split", "tasks.side.route=split")
+    wire = "wire={codec: int8, lossless: none}"  # then both send as many bytes
+    pinned = (
+        *("tasks.objects.route=split", "tasks.side.route=split"),
+        *(f"tasks.objects.{wire}", f"tasks.side.{wire}"),
+    )
     together = _together(two, *pinned)
     objects, side = together.tasks
     assert objects.share_ppm + side.share_ppm <= 990_000
