@@ -3,9 +3,9 @@
 An operator takes its fixed time plus the longer of arithmetic and reading. It reads the part of
 the weights, and of matrices that lie in the memory alike, that the processor cannot hold for this
 segment, spread over the operators by size, once per run; a recurrent cell whose weights exceed the
-buffer reads that excess again for each step. Other live tensors above the buffer go through the
-memory too. An element-wise operator behind another that runs here costs nothing; nor does a change
-of layout.
+buffer reads that excess again for each step. Other live tensors go through the memory as far as
+they exceed what the buffer has left beside the operator's own such matrices, weights left out. An
+element-wise operator behind another that runs here costs nothing; nor does a change of layout.
 
 All quantities are int64 arrays, one entry per operator, and every division rounds up.
 """
@@ -68,7 +68,10 @@ class Plain:
         shares = [-(-own * excess // total) if own else 0 for own in lying.tolist()]
         streamed = np.array(shares, dtype=np.int64)
         again = (facts.steps - 1) * np.maximum(0, lying - self.buffer_bytes)
-        live = batch * np.maximum(0, item * facts.live - self.buffer_bytes)
+        # A byte of the buffer counts once among live tensors: with all of it for the matrices and
+        # all of it for the rest, an operator would get cheaper as a matrix's share of them grows.
+        matrices = np.minimum(batch * item * facts.caches, lying - streamed)
+        live = np.maximum(0, batch * (item * facts.live - self.buffer_bytes) + matrices)
         return np.where(facts.view, 0, streamed + again + live)
 
     def arithmetic_ns(self, facts: Facts, *, batch: int, precision: Precision) -> Ints:

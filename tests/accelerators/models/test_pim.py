@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accelerators import registry
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from accelerators.work import Precision, SegmentCost
 
 HBM, AIM = pim.shipped()
+EVERY: tuple[Device, ...] = (HBM, AIM, *package.shipped())
 FOLDER = resources.files("accelerators") / "specs"
 
 both = pytest.mark.parametrize("device", [HBM, AIM], ids=lambda device: device.name)
@@ -103,7 +104,16 @@ def test_matrices_beside_each_other_share_the_channels(device: PimDevice) -> Non
     assert clocks(device, 8, 128, vectors=8) > clocks(device, 8, 128)
 
 
-@pytest.mark.parametrize("device", [HBM, AIM, *package.shipped()], ids=lambda device: device.name)
+@pytest.mark.parametrize(
+    "device",
+    [
+        *(pytest.param(device, id=device.name) for device in EVERY),
+        *(
+            pytest.param(device.limited_to(["Mul"]), id=f"{device.name}-host")
+            for device in (HBM, AIM)
+        ),
+    ],
+)
 @given(
     shape=st.fixed_dictionaries(
         {
@@ -119,6 +129,13 @@ def test_matrices_beside_each_other_share_the_channels(device: PimDevice) -> Non
     constant=st.booleans(),
     batch=st.integers(1, 4),
 )
+@example(
+    shape={"rows": 3484, "depth": 10, "vectors": 40, "matrices": 40, "steps": 36},
+    larger="depth",
+    by=1,
+    constant=False,
+    batch=1,
+)
 def test_a_larger_product_never_costs_less(
     device: Device,
     shape: dict[str, int],
@@ -128,7 +145,10 @@ def test_a_larger_product_never_costs_less(
     *,
     constant: bool,
 ) -> None:
-    """Any dimension of a product with known shape may only raise the price, and so may a batch."""
+    """Any dimension of a product with known shape may only raise the price, and so may a batch.
+
+    On the units, on either part of a package, and on the host of a memory that runs no products.
+    """
 
     def cost(sizes: dict[str, int], batch: int) -> int:
         product = MatrixWork(**sizes, constant=constant)
