@@ -25,7 +25,7 @@ from accelerators.backends.ort import optimise
 from bench.figure import Figure
 from bench.fitting import median, percentile
 from pipeline import api
-from pipeline.api import DEMO
+from pipeline.api import CUT
 from pipeline.assembly.places import data_root
 from pipeline.graph import cut_model, cut_tensors, load_graph, prefix_heads
 from pipeline.plan.steps import Run
@@ -108,7 +108,7 @@ def measure(subject: Subject, *, runs: int) -> Figure:
             model = data_root() / "models" / "yolox_nano.onnx"
             compared += _both_ways("YOLOX-nano", model, subject.real, folder, runs)
         built_in = build_demo_network(folder / "builtin.onnx")
-        compared += _both_ways("built-in", built_in, DEMO, folder, runs)
+        compared += _both_ways("built-in", built_in, CUT, folder, runs)
     worst = max(compared, key=lambda pair: pair.ratio)
     return Figure(
         name="split",

@@ -1,4 +1,4 @@
-"""What is benched: the highway example where its data is there, the built-in demo elsewhere."""
+"""What is benched: the highway example where its data is there, a built-in network elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.api import DEMO
+from pipeline.api import CUT
 from pipeline.assembly.places import data_root
 
 PERIOD_NS = 40_000_000  # 25 frames a second
@@ -72,7 +72,7 @@ def demo() -> Subject:
     """The built-in drive and network, brought to 25 frames a second."""
     return Subject(
         name="demo",
-        scenario=DEMO,
+        scenario=CUT,
         real=None,
         path="camera->objects",
         frames=_DEMO_FRAMES,
@@ -87,5 +87,5 @@ def demo() -> Subject:
 
 
 def subject() -> Subject:
-    """The highway example where its data is there, else the demo."""
+    """The highway example where its data is there, else the built-in network."""
     return highway() or demo()

@@ -3,6 +3,7 @@
 from pipeline.api.agreeing import Agreement, agree
 from pipeline.api.calibrating import HostCalibration, calibrate_host
 from pipeline.api.calls import (
+    CUT,
     DEMO,
     CacheReport,
     Observer,
@@ -43,6 +44,7 @@ from pipeline.api.scoring import (
 from pipeline.api.synthesising import Synthesised, SynthSettings, synth
 
 __all__ = [
+    "CUT",
     "DEMO",
     "Agreement",
     "BackendCalibration",

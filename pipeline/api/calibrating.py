@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.api.calls import DEMO, Options, Silent, check
+from pipeline.api.calls import CUT, Options, Silent, check
 from pipeline.errors import InputError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def calibrate_host(
 
     Args:
         file: Where to write; its name without `.toml` becomes the host's id.
-        scenario: What to run; the built-in demo where left out. Stages that it does not use are
+        scenario: What to run; a built-in one where left out. Stages that it does not use are
             raised as those that it does, and called assumed.
         options: Settings over the scenario's.
         out: Directory of the run's evidence; a new one under `runs/` where left out.
@@ -80,7 +80,7 @@ def calibrate_host(
     _check_file(file, force=force)
     watcher, chosen = observer or Silent(), options or Options()
     watcher.stage("plan")
-    assembled = check(scenario or DEMO, chosen)
+    assembled = check(scenario or CUT, chosen)
     watcher.assembled(assembled)
     site = assembled.loaded.scenario.sites["vehicle"]
     name = REFERENCE if site is None else site.host

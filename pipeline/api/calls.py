@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.verdict.shapes import ResultDocument
 
-DEMO = Path(__file__).resolve().parents[1] / "scenario" / "demo.yaml"
+_SCENARIOS = Path(__file__).resolve().parents[1] / "scenario"
+DEMO = _SCENARIOS / "demo.yaml"
+CUT = _SCENARIOS / "cut.yaml"
+"""A small network cut between car and cloud over a constant link: quick, and every frame alike."""
 RUNS = Path("runs")
 
 

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 def quantised(tmp_path_factory: pytest.TempPathFactory) -> api.Quantised:
     """The first task of the demo, on a few frames."""
     out = tmp_path_factory.mktemp("int8") / "small.onnx"
-    return api.quantize(api.DEMO, out, task=first_task(), frames=8, aim=0.5)
+    return api.quantize(api.CUT, out, task=first_task(), frames=8, aim=0.5)
 
 
 def first_task() -> str:
     """A task of the demo."""
-    loaded = load_scenario(api.DEMO)
+    loaded = load_scenario(api.CUT)
     return next(iter(loaded.scenario.tasks.keys() - loaded.scenario.forecasters))
 
 
@@ -67,7 +67,7 @@ def test_an_aim_out_of_reach_is_missed_and_said(tmp_path: Path) -> None:
     told = CliRunner().invoke(
         app,
         [
-            *("quantize", str(api.DEMO), "--task", first_task(), "--frames", "4"),
+            *("quantize", str(api.CUT), "--task", first_task(), "--frames", "4"),
             *("--aim", "1", "-o", str(out), "--json", "-q"),
         ],
     )
@@ -103,7 +103,7 @@ def test_what_cannot_be_done_is_refused(
     assert isinstance(aim, float)
     with pytest.raises(InputError, match=reason):
         api.quantize(
-            api.DEMO,
+            api.CUT,
             tmp_path / str(settings.get("out", "small.onnx")),
             task=task,
             frames=frames,
@@ -117,5 +117,5 @@ def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
     out = tmp_path / "small.onnx"
     out.write_bytes(b"old")
     with pytest.raises(InputError, match="--force"):
-        api.quantize(api.DEMO, out, task=first_task())
+        api.quantize(api.CUT, out, task=first_task())
     assert out.read_bytes() == b"old"
