@@ -127,7 +127,7 @@ class PlanGiven:
         index = self._index(found, task.runs)
         if index == found.plan.run:
             return found
-        chosen = found.plan.candidates[index]
+        chosen, draft = found.plan.candidates[index], found.drafts[index]
         reason = f"as {self.path.name} has it; planned now: {found.plan.explanation}"
         return replace(
             found,
@@ -137,7 +137,7 @@ class PlanGiven:
                 chosen=index if chosen.feasible else None,
                 explanation=reason,
             ),
-            segments=tuple(segments_of(found.subject, found.drafts[index], directory)),
+            segments=tuple(segments_of(found.subject_of(draft), draft, directory)),
         )
 
     def _index(self, found: Planned, route: str) -> int:

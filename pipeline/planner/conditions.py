@@ -86,7 +86,7 @@ def best_of(
         in_pace: Whether each keeps pace with the task's frames.
     """
     able = [i for i, candidate in enumerate(candidates) if candidate.allowed]
-    allowed = [i for i in able if not _never(candidates[i])] or able
+    allowed = [i for i in able if not ruled_out(candidates[i])] or able
     in_time = [i for i in allowed if latencies_ns[i] <= deadline_ns and in_pace[i]]
     if not in_time:
         return min(allowed, key=lambda i: (latencies_ns[i], i))
@@ -95,6 +95,6 @@ def best_of(
     return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up))
 
 
-def _never(candidate: Candidate) -> bool:
-    """Whether it is ruled out at any conditions."""
+def ruled_out(candidate: Candidate) -> bool:
+    """Whether agreement, memory or privacy forbids it, whatever link and devices do."""
     return any(broken.constraint in _ANYWHERE for broken in candidate.broken)

@@ -242,8 +242,7 @@ def _better(one: Candidate, other: Candidate) -> bool:
 
 def _fallbacks(planned: Planned) -> Sequence[Fallback]:
     """Operators of the route that runs which its devices leave to their hosts, copies included."""
-    world = planned.world
-    placed = {world.edge.name: world.edge, world.cloud.name: world.cloud}
+    placed = planned.world.placed
     found = []
     for step in planned.plan.candidates[planned.plan.run].route.steps:
         if not isinstance(step.step, Run):
