@@ -10,6 +10,7 @@ from msgspec.structs import replace as with_values
 from pipeline.errors import PlanError
 from pipeline.plan.file import read_plan_file, require_same
 from pipeline.plan.maps import PlanMap, RegionMap
+from pipeline.planner.conditions import eligible
 from pipeline.planner.segments import segments_of
 
 if TYPE_CHECKING:
@@ -147,6 +148,11 @@ class PlanGiven:
                     raise PlanError(
                         f"{self.path}: tasks.{found.plan.task}: runs {candidate.name}, which "
                         "`route` does not allow"
+                    )
+                if index not in eligible(found.plan.candidates):
+                    raise PlanError(
+                        f"{self.path}: tasks.{found.plan.task}: runs {candidate.name}, which the "
+                        f"scenario rules out: {candidate.why}"
                     )
                 return index
         raise PlanError(

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.link.model import message_bytes
 from pipeline.link.spread import LinkSpread
 from pipeline.plan.steps import Move
-from pipeline.planner.conditions import Conditions, crosses, ruled_out, wait_at_load_ns
+from pipeline.planner.conditions import Conditions, crosses, eligible, wait_at_load_ns
 from pipeline.planner.joint import (
     JointCandidate,
     JointTask,
@@ -169,8 +169,7 @@ def problem_of(
     tasks, indices, moving = [], [], []
     for sharer in sharers:
         planned = sharer.planned
-        able = [i for i, c in enumerate(planned.plan.candidates) if c.allowed]
-        allowed = [i for i in able if not ruled_out(planned.plan.candidates[i])] or able
+        allowed = eligible(planned.plan.candidates)
         allowed.sort(key=lambda i: planned.plan.candidates[i].latency_ns)
         spread = LinkSpread(link, task=planned.plan.task)
         mine = [planned.plan.candidates[i] for i in allowed]

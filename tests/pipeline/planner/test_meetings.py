@@ -12,6 +12,7 @@ import onnx.numpy_helper
 import pytest
 
 from pipeline import api
+from pipeline.errors import PlanError
 from pipeline.link.model import message_bytes
 from pipeline.tasks.builtin import demo_network
 
@@ -167,3 +168,18 @@ def test_a_variant_chosen_by_hand_in_a_plan_file_runs_its_own_network(
     variant = ledger[0].split(",").index("variant")
     ran = {row.split(",")[variant] for row in ledger[1:] if row.startswith("front->objects")}
     assert ran == {"second"}
+
+
+def test_a_picture_that_has_to_stay_is_not_sent_by_hand_either(
+    scenario: Path, tmp_path: Path
+) -> None:
+    """A plan file that runs the raw route is refused, with the reason."""
+    options = api.Options(overrides=("tasks.objects.raw_pixels_stay=true",))
+    _, document = api.plan(scenario, options, as_file=True)
+    (objects,) = [task for task in document["tasks"] if task["name"] == "objects"]
+    routes = [candidate["route"] for candidate in objects["candidates"]]
+    objects["run"] = routes.index("raw")
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(document), "utf-8")
+    with pytest.raises(PlanError, match="rules out: forbidden by `raw_pixels_stay`"):
+        api.run(scenario, options, virtual=True, plan_file=file, out=tmp_path / "run")
