@@ -247,7 +247,7 @@ MEANINGS: dict[str, str] = {
     "policy.breaker.open_after": "Requests in a row that were not answered in time.",
     "policy.breaker.half_open_every": "How often one frame is sent all the same, to see whether it "
     "is back.",
-    "policy.switch": "Move between the best routes over the uplink's rate as its estimate moves; "
+    "policy.switch": "Move over the plan map as the estimates of rate, round trip and load move; "
     "left out, the plan's choice stays.",
     "policy.switch.patience": "Estimates in a row that must lie in a better region.",
     "policy.switch.margin": "By how much above its border they must lie.",

@@ -10,6 +10,7 @@ from msgspec.structs import replace as with_values
 from pipeline.errors import PlanError
 from pipeline.plan.file import read_plan_file, require_same
 from pipeline.plan.maps import PlanMap, RegionMap
+from pipeline.planner.conditions import eligible
 from pipeline.planner.segments import segments_of
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class PlanGiven:
         index = self._index(found, task.runs)
         if index == found.plan.run:
             return found
-        chosen = found.plan.candidates[index]
+        chosen, draft = found.plan.candidates[index], found.drafts[index]
         reason = f"as {self.path.name} has it; planned now: {found.plan.explanation}"
         return replace(
             found,
@@ -137,7 +138,7 @@ class PlanGiven:
                 chosen=index if chosen.feasible else None,
                 explanation=reason,
             ),
-            segments=tuple(segments_of(found.subject, found.drafts[index], directory)),
+            segments=tuple(segments_of(found.subject_of(draft), draft, directory)),
         )
 
     def _index(self, found: Planned, route: str) -> int:
@@ -147,6 +148,11 @@ class PlanGiven:
                     raise PlanError(
                         f"{self.path}: tasks.{found.plan.task}: runs {candidate.name}, which "
                         "`route` does not allow"
+                    )
+                if index not in eligible(found.plan.candidates):
+                    raise PlanError(
+                        f"{self.path}: tasks.{found.plan.task}: runs {candidate.name}, which the "
+                        f"scenario rules out: {candidate.why}"
                     )
                 return index
         raise PlanError(

@@ -179,7 +179,7 @@ def _with_choice(planned: Planned, index: int, told: TaskTogether, directory: Pa
     plan = planned.plan
     if index == plan.run:
         return planned
-    alone, now = plan.candidates[told.alone], plan.candidates[index]
+    alone, now, draft = plan.candidates[told.alone], plan.candidates[index], planned.drafts[index]
     reason = (
         f"beside the other tasks it runs {title(now)}; alone it would run {title(alone)}: "
         f"{plan.explanation}"
@@ -189,5 +189,5 @@ def _with_choice(planned: Planned, index: int, told: TaskTogether, directory: Pa
         plan=with_values(
             plan, run=index, chosen=index if now.feasible else None, explanation=reason
         ),
-        segments=tuple(segments_of(planned.subject, planned.drafts[index], directory)),
+        segments=tuple(segments_of(planned.subject_of(draft), draft, directory)),
     )

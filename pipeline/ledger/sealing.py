@@ -133,7 +133,7 @@ def seal(
     which can still make it late; a row whose result never reached the consumer is late without a
     latency. An offered frame without a row is closed: one that was lost on the way to the vehicle
     is dropped, whatever the closing says. A late row names as its cause the span that
-    exceeded its prediction most.
+    exceeded its budget most.
 
     Args:
         offers: Every frame that was offered to a path.

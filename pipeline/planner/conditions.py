@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 PPM = 1_000_000
 _NS_PER_S = 1_000_000_000
-_ANYWHERE = ("agreement", "memory", "pixels")  # constraints that no link and no device mends
+_ANYWHERE = frozenset(
+    {"agreement", "memory", "pixels"}
+)  # constraints that no link and no device mends
 _FULLEST_PPM = 990_000  # a device that is always busy has no finite wait
 
 
@@ -85,8 +87,7 @@ def best_of(
         deadline_ns: The task's shortest deadline.
         in_pace: Whether each keeps pace with the task's frames.
     """
-    able = [i for i, candidate in enumerate(candidates) if candidate.allowed]
-    allowed = [i for i in able if not _never(candidates[i])] or able
+    allowed = eligible(candidates)
     in_time = [i for i in allowed if latencies_ns[i] <= deadline_ns and in_pace[i]]
     if not in_time:
         return min(allowed, key=lambda i: (latencies_ns[i], i))
@@ -95,6 +96,17 @@ def best_of(
     return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up))
 
 
-def _never(candidate: Candidate) -> bool:
-    """Whether it is ruled out at any conditions."""
-    return any(broken.constraint in _ANYWHERE for broken in candidate.broken)
+def eligible(candidates: Sequence[Candidate]) -> list[int]:
+    """Indices of the allowed candidates that agreement, memory and privacy let run.
+
+    Where there are none, those that privacy lets: a picture that has to stay is never sent. A plan
+    is refused before where that leaves nothing.
+    """
+    private = [
+        i for i, c in enumerate(candidates) if c.allowed and not _breaks(c, frozenset({"pixels"}))
+    ]
+    return [i for i in private if not _breaks(candidates[i], _ANYWHERE)] or private
+
+
+def _breaks(candidate: Candidate, constraints: frozenset[str]) -> bool:
+    return any(broken.constraint in constraints for broken in candidate.broken)

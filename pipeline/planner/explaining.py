@@ -21,8 +21,8 @@ _ENDS = 2  # devices of a route that has one at each end of the link
 def title(candidate: Candidate) -> str:
     """A candidate in a word or two, such as `split int8`."""
     words: list[str] = [candidate.name]
-    if candidate.name not in ("edge", "raw"):
-        coded = "+".join(dict.fromkeys(candidate.codecs))
+    coded = "+".join(dict.fromkeys(candidate.codecs))
+    if coded not in ("", candidate.name):
         words.append(coded.replace("jpeg:", "q"))
     shared = [d for d in candidate.devices if candidate.gap or len(candidate.devices) > _ENDS]
     return " ".join([*words, *(["on", "+".join(shared)] if shared else [])])

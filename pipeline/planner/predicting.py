@@ -123,7 +123,7 @@ def _total(
     own = samples_ns(steps, quantiles, bias=bias)[::10] + planned.source_ns + deliver_ns
     extra = np.zeros(len(_LINK_LEVELS), np.int64)
     for step in steps:
-        if isinstance(step.step, Move):
+        if isinstance(step.step, Move) and planned.world.sites.site_of(step.step) is None:
             times = spread.transfer_ns(step.bytes, _way(step), _LINK_LEVELS)
             extra += np.array(times, np.int64) - link.transfer_ns(step.bytes, _way(step))
     return np.sort((own[:, None] + extra[None, :]).reshape(-1))

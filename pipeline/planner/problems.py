@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.link.model import message_bytes
 from pipeline.link.spread import LinkSpread
 from pipeline.plan.steps import Move
-from pipeline.planner.conditions import Conditions, crosses, wait_at_load_ns
+from pipeline.planner.conditions import Conditions, crosses, eligible, wait_at_load_ns
 from pipeline.planner.joint import (
     JointCandidate,
     JointTask,
@@ -169,7 +169,7 @@ def problem_of(
     tasks, indices, moving = [], [], []
     for sharer in sharers:
         planned = sharer.planned
-        allowed = [i for i, c in enumerate(planned.plan.candidates) if c.allowed]
+        allowed = eligible(planned.plan.candidates)
         allowed.sort(key=lambda i: planned.plan.candidates[i].latency_ns)
         spread = LinkSpread(link, task=planned.plan.task)
         mine = [planned.plan.candidates[i] for i in allowed]
@@ -270,7 +270,7 @@ def _candidate(
     extra_ns = np.zeros(_LEVELS, np.int64)
     holds: dict[Resource, int] = {}
     for step in steps:
-        if isinstance(step.step, Move):
+        if isinstance(step.step, Move) and world.sites.site_of(step.step) is None:
             way: Direction = "down" if step.span == "downlink" else "up"
             times = np.array(spread.transfer_ns(step.bytes, way, levels), np.int64)
             extra_ns += times - world.link.transfer_ns(step.bytes, way)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.plan.reasons import Fallback, Flip, Reasons
 from pipeline.plan.steps import Run
 from pipeline.planner.choosing import Chooser, Elsewhere
+from pipeline.planner.conditions import eligible
 from pipeline.planner.joint import best_together, quickened
 from pipeline.planner.planning import AGREEMENT_SLACK
 
@@ -137,7 +138,7 @@ def reasons_of(
 def _runner_up(planned: Planned, chooser: Chooser) -> int | None:
     """The allowed candidate that comes next by the plan's rule; None where there is no other."""
     plan = planned.plan
-    if not any(i != plan.run and c.allowed for i, c in enumerate(plan.candidates)):
+    if not eligible([c for i, c in enumerate(plan.candidates) if i != plan.run]):
         return None
     return chooser.choose(Elsewhere(), without=(plan.run,))
 
@@ -242,8 +243,7 @@ def _better(one: Candidate, other: Candidate) -> bool:
 
 def _fallbacks(planned: Planned) -> Sequence[Fallback]:
     """Operators of the route that runs which its devices leave to their hosts, copies included."""
-    world = planned.world
-    placed = {world.edge.name: world.edge, world.cloud.name: world.cloud}
+    placed = planned.world.placed
     found = []
     for step in planned.plan.candidates[planned.plan.run].route.steps:
         if not isinstance(step.step, Run):

@@ -228,7 +228,7 @@ def test_two_plans_are_compared_with_an_exit_code(
     assert diff(one, two) == 1
     shown = capsys.readouterr().out
     assert "made from another link" in shown
-    assert "objects: runs split int8 in place of" in shown
+    assert "objects: runs split zstd:int8 in place of" in shown
     assert diff(one, two, "--json") == 1
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "splitway.plan-diff/1"
