@@ -158,6 +158,7 @@ def test_a_live_run_of_what_is_only_timed_is_refused(half: Path, tmp_path: Path)
         api.run(half / "scenario.yaml", out=tmp_path / "live")
 
 
+@pytest.mark.live
 @pytest.mark.slow
 def test_the_parts_and_the_bus_between_them_run_live(
     made: ModuleType, half: Path, tmp_path: Path
