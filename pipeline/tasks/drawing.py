@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from pipeline.tasks.outputs.protocol import Boxes, MaskSet
+from sensors.labels import LABEL_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,12 +80,18 @@ def annotate(
         if isinstance(result, Boxes):
             rows = zip(result.xyxy, result.scores, result.classes, strict=True)
             outlines = [
-                outline(xyxy, f"{result.names[kind]} {score:.2f}", PALETTE[kind % len(PALETTE)])
+                outline(xyxy, f"{result.names[kind]} {score:.2f}", _hue(result.names[kind], kind))
                 for xyxy, score, kind in rows
             ]
             draw_outlines(canvas, outlines)
     draw_band(canvas, captions)
     return canvas
+
+
+def _hue(name: str, kind: int) -> tuple[int, int, int]:
+    """A class's own colour everywhere: results read back number only the classes that they have."""
+    own = LABEL_CLASSES.index(name) if name in LABEL_CLASSES else kind
+    return PALETTE[own % len(PALETTE)]
 
 
 def outline(xyxy: Iterable[float], text: str, color: tuple[int, int, int]) -> Outline:

@@ -47,3 +47,20 @@ def test_any_size_of_picture_is_drawn_on(size: tuple[int, int]) -> None:
     """Text that does not fit is cut, not an error."""
     image = np.zeros((*size, 3), np.uint8)
     assert annotate(image, [boxes()], ["a long caption"] * 3).shape == image.shape
+
+
+def test_a_class_has_one_colour_however_a_result_numbers_it() -> None:
+    """Results read back know only the classes of their own picture."""
+    image = np.full((540, 960, 3), 90, np.uint8)
+
+    def drawn(names: tuple[str, ...], kind: int) -> tuple[int, ...]:
+        one = Boxes(
+            xyxy=np.array([(300, 200, 500, 320)], np.float32),
+            scores=np.array([0.9], np.float32),
+            classes=np.array([kind], np.int64),
+            names=names,
+        )
+        return tuple(annotate(image, [one])[260, 300].tolist())
+
+    assert drawn(("van",), 0) == drawn(("car", "van"), 1)
+    assert drawn(("van",), 0) != drawn(("car",), 0)
