@@ -85,10 +85,12 @@ class Demonstration:
     Attributes:
         result: Its own run.
         standings: The plans side by side, all modelled; empty where the run ended early.
+        cut_short: Whether the comparison was stopped, and the run itself was not.
     """
 
     result: Result
     standings: tuple[Standing, ...]
+    cut_short: bool = False
 
     def document(self) -> dict[str, object]:
         """The run's own document, and beside it the plans that it is held against."""
@@ -132,7 +134,7 @@ def demo(
         over = replace(chosen, overrides=(*chosen.overrides, *rival.overrides))
         found = run(DEMO, over, virtual=True, out=folder / rival.name, observer=_Quiet(watcher))
         if found.failure is not None or found.document["partial"]:
-            return Demonstration(result=result, standings=())
+            return Demonstration(result=result, standings=(), cut_short=True)
         runs.append(found.directory)
     return Demonstration(result=result, standings=_standings(runs))
 

@@ -86,7 +86,7 @@ def demo(
     else:
         print_result(common, found.result)
         print_standings(common, found)
-    _leave(found.result, stopper)
+    _leave(found.result, stopper, cut_short=found.cut_short)
 
 
 @app.command()
@@ -508,12 +508,14 @@ def _watching(
         watcher.close()
 
 
-def _leave(result: api.Result, stopper: Stopper, *, soft: bool = False) -> NoReturn:
-    """Exit with a run's code."""
+def _leave(
+    result: api.Result, stopper: Stopper, *, soft: bool = False, cut_short: bool = False
+) -> NoReturn:
+    """Exit with a run's code; `cut_short` where what comes behind it was stopped."""
     if result.failure is not None:
         print(f"splitway: {result.failure}", file=sys.stderr)
     code = result.exit_code
-    if result.failure is None and result.document["partial"]:
+    if result.failure is None and (result.document["partial"] or cut_short):
         code = _INCONCLUSIVE if stopper.timed_out else _SIGNALLED + (stopper.signal or 2)
     if soft and code == _FAILED:
         print("splitway: a gate failed; --soft makes that exit 0", file=sys.stderr)

@@ -43,10 +43,13 @@ class Watcher:
     def stage(self, name: str) -> None:
         """Say that a part of the work begins."""
         self._close()
-        self._stopper.asks = name in ("prime", "replay")
+        beside = name.startswith("beside: ")
+        self._stopper.asks = name in ("prime", "replay") or beside
         self._began_ns = self._clock.now_ns()
         if name in ("prime", "replay"):
             self._open(name)
+        elif beside:
+            self._say(f" {name}")
         elif name == "plan":
             self._say(" plan    pricing routes, measuring agreement on a few pictures")
 

@@ -79,3 +79,27 @@ def test_the_command_prints_the_run_and_the_plans(tmp_path: Path) -> None:
     alone = CliRunner().invoke(app, [*command, "--alone", "--out", str(tmp_path / "b")])
     assert json.loads(alone.stdout)["plans"]["of"] == []
     assert not (tmp_path / "b-beside").exists()
+
+
+def test_a_stop_behind_the_run_leaves_the_comparison_out(tmp_path: Path) -> None:
+    """The run itself is whole; what was stopped is said, for the exit code."""
+
+    class Impatient(api.Silent):
+        """Stops once the first plan beside the run is being replayed."""
+
+        beside = False
+
+        def stage(self, name: str) -> None:
+            """A stage begins."""
+            self.beside = self.beside or name.startswith("beside")
+
+        def stop_asked(self) -> str:
+            """Enough, then."""
+            return "enough" if self.beside else ""
+
+    found = api.demo(
+        api.Options(overrides=SHORT), virtual=True, out=tmp_path / "run", observer=Impatient()
+    )
+    assert not found.result.document["partial"]
+    assert found.cut_short
+    assert found.standings == ()
