@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 .PHONY: demo test check bench clean
 .DEFAULT_GOAL := demo
 
-demo: $(VENV)/.core  ## set up, then replay the built-in drive through the built-in network
-	$(BIN)/splitway demo
+# A machine too busy to be judged on ends the demo inconclusive, exit code 3: nothing is wrong then.
+demo: $(VENV)/.core  ## set up, then replay a drive through town with a trained network
+	$(BIN)/splitway demo || test $$? -eq 3
 
 test: $(VENV)/.dev  ## set up, then run the test suite
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not live'
