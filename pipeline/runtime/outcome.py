@@ -63,7 +63,7 @@ class Outcome:
         partial: Whether the run was ended before its time.
         notes: How often each note was made.
         lags_ns: How late the player sent each frame; empty in virtual time.
-        hold_late_ns: How late emulated devices let go; empty in virtual time.
+        hold_late_ns: How late emulated devices let go, the warm-up left out; empty in virtual time.
         tracing_ns: What the nodes spent on their event logs; 0 in virtual time.
         failure: Why the run ended early through no wish of the user; None otherwise.
         peaks: Largest resident memory of each process in bytes; empty in virtual time.

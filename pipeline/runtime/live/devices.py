@@ -61,6 +61,11 @@ class Finished:
     overrun: bool = False
     failure: str | None = None
 
+    @property
+    def warmup(self) -> bool:
+        """Whether only frames of the warm-up, numbered below 0, were run: nodes are still cold."""
+        return all(job.frame < 0 for job in self.jobs)
+
 
 class Executor(Protocol):
     """Runs jobs of one device; never blocks the caller."""

@@ -210,7 +210,7 @@ class Node:
             )
             self._tell(failed, now_ns)
             return
-        if finished.modelled_ns:
+        if finished.modelled_ns and not finished.warmup:
             self._holds_late_ns.append(finished.late_ns)
         outputs = [
             Output(ref=self._keep(v), bytes=v.bytes if isinstance(v, Packed) else 0)

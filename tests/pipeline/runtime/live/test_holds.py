@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.runtime.core.events import Job
+from pipeline.runtime.live.devices import Finished
 from pipeline.runtime.live.holds import SPUN_NS, HoldTimer
 from replay.clock import WallClock, spare_core
 
@@ -90,3 +92,11 @@ def test_what_is_held_when_it_closes_is_never_called(make: Make) -> None:
 def test_a_spare_core_is_said_or_denied() -> None:
     """Whatever the machine is doing, there is an answer."""
     assert spare_core() in {True, False}
+
+
+@pytest.mark.parametrize(("frames", "warmup"), [((-2,), True), ((-1, 0), False), ((3,), False)])
+def test_holds_of_the_warm_up_are_told_apart(frames: tuple[int, ...], warmup: bool) -> None:  # noqa: FBT001 - a table
+    """Cold nodes let go late; that says nothing of the frames that are judged."""
+    jobs = tuple(Job(frame, "objects", 1) for frame in frames)
+    finished = Finished(jobs=jobs, device="edge0", values=(), began_ns=0, ended_ns=1)
+    assert finished.warmup is warmup
