@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -114,12 +115,12 @@ class Wrapped:
         self.inner.close()
 
 
-class _Changed(Wrapped):
+class _Changed(Wrapped, ABC):
     """Changes every completion, in `wait` and in callbacks."""
 
+    @abstractmethod
     def change(self, completion: Completion) -> Completion:
         """What is wrong with it."""
-        raise NotImplementedError
 
     def submit(
         self,
