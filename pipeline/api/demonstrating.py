@@ -42,7 +42,7 @@ RIVALS = (
     Rival(name="edge-only", title="edge only", overrides=(f"tasks.{_TASK}.route=edge", _UNHEDGED)),
     Rival(
         name="cloud-only",
-        title="cloud only, its best JPEG",
+        title="cloud only, its best codec",
         overrides=(f"tasks.{_TASK}.route=encoded", _UNHEDGED),
     ),
 )
