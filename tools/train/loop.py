@@ -61,7 +61,7 @@ class Budget:
     steps: int | None
     rate: float
     seed: int
-    looks: int = 4
+    looks: int = 2
 
 
 @dataclass(slots=True)
