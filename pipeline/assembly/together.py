@@ -109,7 +109,6 @@ def predict_tasks(
     return {
         name: predict(
             joined.planned[name],
-            equipment.link,
             equipment.quantiles,
             percentile=percentile,
             waits_ns=mine,
@@ -141,20 +140,16 @@ def join_tasks(
     choosers = {name: Chooser(found, periods_ns[name], nominal) for name, found in planned.items()}
     if len(planned) < _TWO or scenario.policy.tasks == "alone":
         return Joined(planned=dict(planned), choosers=choosers)
-    hedged = scenario.policy.hedge.start != "never"
     sharers = [
         Sharer(
             planned=found,
             importance=scenario.tasks[name].importance,
             period_ns=periods_ns[name],
-            fallback=_whole_in_car(found) if hedged else 0.0,
             own_lane=name in equipment.link.shares_ppm,
         )
         for name, found in planned.items()
     ]
-    problem = problem_of(
-        sharers, equipment.link, equipment.quantiles, percentile=percentile, nominal=nominal
-    )
+    problem = problem_of(sharers, equipment.quantiles, percentile=percentile, nominal=nominal)
     together, chosen = join(sharers, problem)
     return Joined(
         planned={
@@ -167,12 +162,6 @@ def join_tasks(
         together=together,
         problem=problem,
     )
-
-
-def _whole_in_car(planned: Planned) -> float:
-    """Agreement of the network that runs whole in the car, which is what a hedge delivers."""
-    found = next((c for c in planned.plan.candidates if not c.cut), None)
-    return 0.0 if found is None else found.agreement or 0.0
 
 
 def _with_choice(planned: Planned, index: int, told: TaskTogether, directory: Path) -> Planned:

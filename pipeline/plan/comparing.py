@@ -93,7 +93,7 @@ def _tasks(first: PlanDocument, second: PlanDocument) -> Iterator[TaskDiffDocume
         if not changes:
             continue
         before, after = _runs(mine), _runs(theirs)
-        turned = before["id"] != after["id"]
+        turned = _key(before) != _key(after)
         shown = f"runs {_title(after)} in place of {_title(before)}"
         yield {
             "name": name,
@@ -125,8 +125,8 @@ def _task(mine: TaskDocument, theirs: TaskDocument) -> Iterator[ChangeDocument]:
         for span, value in before["spans"].items()
     }
     yield from _changed(spans)
-    known = {candidate["id"]: candidate for candidate in mine["candidates"]}
-    now = {candidate["id"]: candidate for candidate in theirs["candidates"]}
+    known = {_key(candidate): candidate for candidate in mine["candidates"]}
+    now = {_key(candidate): candidate for candidate in theirs["candidates"]}
     gone = [_title(known[key]) for key in known if key not in now]
     new = [_title(now[key]) for key in now if key not in known]
     if gone or new:
@@ -183,6 +183,10 @@ def _changed(pairs: Mapping[str, tuple[str, str]]) -> Iterator[ChangeDocument]:
 
 def _runs(task: TaskDocument) -> CandidateDocument:
     return task["candidates"][task["run"]]
+
+
+def _key(candidate: CandidateDocument) -> tuple[str, str]:
+    return candidate["id"], candidate["hedge"] or ""
 
 
 def _title(candidate: CandidateDocument) -> str:

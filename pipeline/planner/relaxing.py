@@ -37,6 +37,8 @@ def relaxations(
     """
     least: dict[tuple[str, str], tuple[float, Relaxation]] = {}
     for index, candidate in enumerate(candidates):
+        if candidate.hedge is not None:
+            continue  # what would help is said of the route itself
         for cost, found in _of(index, candidate, link, wishes):
             key = found.constraint, found.subject
             if key not in least or cost < least[key][0]:
