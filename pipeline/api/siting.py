@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
 from pipeline.errors import InputError
-from pipeline.planner.explaining import title
+from pipeline.planner.titles import title
 from pipeline.scenario import load_scenario
 from pipeline.scenario.sites import at_site, load_site, shipped_sites
 

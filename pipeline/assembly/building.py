@@ -40,7 +40,7 @@ from pipeline.errors import (
     ScenarioError,
     TaskSettingError,
 )
-from pipeline.planner.explaining import title
+from pipeline.planner.titles import title
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import default_cache
 from pipeline.runtime.spec import (

@@ -10,12 +10,12 @@ from msgspec.structs import replace as with_values
 from pipeline.link.pricing import LinkQuote
 from pipeline.planner.choosing import Chooser
 from pipeline.planner.conditions import Conditions
-from pipeline.planner.explaining import title
 from pipeline.planner.maps import MapMaker, axes_around
 from pipeline.planner.predicting import predict
 from pipeline.planner.problems import JointProblem, Sharer, problem_of, waits_of
 from pipeline.planner.reasons import reasons_of
 from pipeline.planner.segments import segments_of
+from pipeline.planner.titles import title
 from pipeline.planner.together import join
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.cli.layering import on, print_layers
-from pipeline.cli.reasoning import candidate_title, print_together, reason_lines
+from pipeline.cli.reasoning import print_together, reason_lines
 from pipeline.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _print_reasons(common: Common, document: PlanDocument, task: TaskDocument) -
     print_layers(common, task)
     if common.verbose:
         for candidate in task["candidates"]:
-            print(f"    {candidate_title(candidate)}: {candidate['why']}")
+            print(f"    {candidate['title']}: {candidate['why']}")
 
 
 def _passed_spans(document: PlanDocument) -> list[str]:

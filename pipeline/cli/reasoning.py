@@ -14,16 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.options import Common
-    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
+    from pipeline.plan.document import PlanDocument, TaskDocument
 
 _DIFFERS = 1
 _SHOWN = 4  # operators that fell back
-
-
-def candidate_title(candidate: CandidateDocument) -> str:
-    """A candidate in a word or two."""
-    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
-    return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
 
 
 def reason_lines(document: PlanDocument, task: TaskDocument) -> list[str]:
@@ -33,14 +27,14 @@ def reason_lines(document: PlanDocument, task: TaskDocument) -> list[str]:
         return []
     lines, candidates = [], task["candidates"]
     if found["runner_up"] is not None and found["margin_ms"] is not None:
-        runner = candidate_title(candidates[found["runner_up"]])
+        runner = candidates[found["runner_up"]]["title"]
         lines.append(f"runner-up: {runner}, {found['margin_ms']:+.1f} ms")
     if found["binding"]:
         lines.append(f"binding: {', '.join(found['binding'])}")
     if found["flips"]:
         turns = [
             f"{flip['what']} {flip['side']} {flip['at']:.3g} {flip['unit']}: "
-            f"{candidate_title(candidates[flip['candidate']])}"
+            f"{candidates[flip['candidate']]['title']}"
             for flip in found["flips"]
         ]
         lines.append(f"flips: {'; '.join(turns)}")
@@ -68,8 +62,8 @@ def print_together(common: Common, document: PlanDocument) -> None:
     rows = [
         (
             told["name"],
-            candidate_title(tasks[told["name"]]["candidates"][tasks[told["name"]]["run"]]),
-            candidate_title(tasks[told["name"]]["candidates"][told["alone"]]),
+            tasks[told["name"]]["candidates"][tasks[told["name"]]["run"]]["title"],
+            tasks[told["name"]]["candidates"][told["alone"]]["title"],
             f"{told['importance']:g}",
             f"{100 * told['in_time']:.1f} %",
             f"{told['wait_ms']:.2f}",

@@ -105,9 +105,10 @@ def _tasks(first: PlanDocument, second: PlanDocument) -> Iterator[TaskDiffDocume
 
 def _task(mine: TaskDocument, theirs: TaskDocument) -> Iterator[ChangeDocument]:
     before, after = _runs(mine), _runs(theirs)
+    named = _title(before) if _key(before) != _key(after) else _title(after)  # titles tell apart
     yield from _changed(
         {
-            "route": (_title(before), _title(after)),
+            "route": (named, _title(after)),
             "cut": (_list(before["cut"]), _list(after["cut"])),
             "hedge": (before["hedge"] or "none", after["hedge"] or "none"),
             "latency ms": (f"{before['latency_ms']:.2f}", f"{after['latency_ms']:.2f}"),
@@ -190,8 +191,7 @@ def _key(candidate: CandidateDocument) -> tuple[str, str]:
 
 
 def _title(candidate: CandidateDocument) -> str:
-    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
-    return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
+    return candidate.get("title") or candidate["route"]  # a file may be older than titles
 
 
 def _list(names: list[str]) -> str:

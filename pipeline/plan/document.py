@@ -101,6 +101,7 @@ class CandidateDocument(TypedDict):
     """One candidate; times in ms, energy in mJ, sizes in bytes."""
 
     id: str
+    title: str
     route: str
     pin: str | None
     variant: str
@@ -244,6 +245,7 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
 def _candidate(candidate: Candidate, spans: Sequence[str]) -> CandidateDocument:
     return {
         "id": candidate.route.id,
+        "title": candidate.title,
         "route": candidate.name,
         "pin": candidate.pin,
         "variant": candidate.route.variant,

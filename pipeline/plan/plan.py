@@ -154,6 +154,7 @@ class Candidate(Value, frozen=True, kw_only=True):
         in_time: Share of the frames that the route answers by the deadline without a hedge, from 0
             to 1: as verified where it was run, else predicted.
         hedge: What covers it; None for nothing.
+        title: What people call it, unlike every other one of its task; "" outside a plan.
     """
 
     name: RouteName
@@ -187,6 +188,7 @@ class Candidate(Value, frozen=True, kw_only=True):
     median_ns: int = 0
     in_time: float = 1.0
     hedge: Cover | None = None
+    title: str = ""
 
     @property
     def alone_ns(self) -> int:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.link.model import message_bytes
 from pipeline.planner.conditions import asked
+from pipeline.planner.titles import title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,18 +17,6 @@ if TYPE_CHECKING:
     from pipeline.planner.planning import Wishes
 
 _NS_PER_MS = 1_000_000
-_ENDS = 2  # devices of a route that has one at each end of the link
-
-
-def title(candidate: Candidate) -> str:
-    """A candidate in a word or two, such as `split int8`."""
-    words: list[str] = [candidate.name]
-    coded = "+".join(dict.fromkeys(candidate.codecs))
-    if coded not in ("", candidate.name):
-        words.append(coded.replace("jpeg:", "q"))
-    shared = [d for d in candidate.devices if candidate.gap or len(candidate.devices) > _ENDS]
-    found = " ".join([*words, *(["on", "+".join(shared)] if shared else [])])
-    return found if candidate.hedge is None else f"{found} + {candidate.hedge.form}"
 
 
 def why(candidate: Candidate, chosen: Candidate, deadline_ns: int) -> str:

@@ -12,7 +12,7 @@ from pipeline.graph import segment_work
 from pipeline.plan.plan import TaskPlan
 from pipeline.planner.candidates import drafts, whole_draft, with_bytes
 from pipeline.planner.conditions import AGREEMENT_SLACK, asked
-from pipeline.planner.explaining import explain, title, why
+from pipeline.planner.explaining import explain, why
 from pipeline.planner.hedged import TAIL, VARIANT, Coverer, Hedger
 from pipeline.planner.layers import layers_of
 from pipeline.planner.limits import staying
@@ -20,6 +20,7 @@ from pipeline.planner.measuring import Measure
 from pipeline.planner.mixing import mixed
 from pipeline.planner.relaxing import relaxations
 from pipeline.planner.segments import segments_of
+from pipeline.planner.titles import title, titles
 from pipeline.planner.valuing import mark_best, value
 from pipeline.planner.verifying import CANDIDATES, held_against, order
 
@@ -220,6 +221,10 @@ def plan_task(
 
         coverer = _coverer(wishes.hedging, world, wishes, quantiles, candidates, agreement)
         made, candidates = _covered(made, candidates, first, coverer)
+    candidates = [
+        msgspec.structs.replace(candidate, title=words)
+        for candidate, words in zip(candidates, titles(candidates), strict=True)
+    ]
     chosen, run = _choose(candidates, name, wishes)
     reference_index = run if chosen is None else chosen
     candidates = [

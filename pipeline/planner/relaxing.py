@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.link.model import message_bytes
 from pipeline.plan.plan import Relaxation
-from pipeline.planner.explaining import title
+from pipeline.planner.titles import title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

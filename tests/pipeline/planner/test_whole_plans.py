@@ -79,6 +79,7 @@ def test_every_route_is_on_one_table(scenario: Path) -> None:
     assert size["jpeg:80/2"] < size["jpeg:80"]
     assert size["webp:80"] < size["jpeg:80"]
     assert all(c["hedge"] is None for c in found)
+    assert len({c["title"] for c in found}) == len(found)
 
 
 HEDGED = ("policy.hedge={start: latest}", "paths.front->objects.e2e=40ms")
