@@ -11,7 +11,7 @@ from pipeline.errors import PlanError
 from pipeline.plan.file import read_plan_file, require_same
 from pipeline.plan.maps import PlanMap, RegionMap
 from pipeline.planner.conditions import eligible
-from pipeline.planner.segments import segments_of
+from pipeline.planner.rerouting import with_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,18 +128,8 @@ class PlanGiven:
         index = self._index(found, task.runs)
         if index == found.plan.run:
             return found
-        chosen, draft = found.plan.candidates[index], found.drafts[index]
         reason = f"as {self.path.name} has it; planned now: {found.plan.explanation}"
-        return replace(
-            found,
-            plan=with_values(
-                found.plan,
-                run=index,
-                chosen=index if chosen.feasible else None,
-                explanation=reason,
-            ),
-            segments=tuple(segments_of(found.subject_of(draft), draft, directory)),
-        )
+        return with_run(found, index, reason, directory)
 
     def _index(self, found: Planned, wanted: FileCandidate) -> int:
         for index, candidate in enumerate(found.plan.candidates):

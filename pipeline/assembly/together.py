@@ -14,7 +14,7 @@ from pipeline.planner.maps import MapMaker, axes_around
 from pipeline.planner.predicting import predict
 from pipeline.planner.problems import JointProblem, Sharer, problem_of, waits_of
 from pipeline.planner.reasons import reasons_of
-from pipeline.planner.segments import segments_of
+from pipeline.planner.rerouting import with_run
 from pipeline.planner.titles import title
 from pipeline.planner.together import join
 
@@ -168,15 +168,11 @@ def _with_choice(planned: Planned, index: int, told: TaskTogether, directory: Pa
     plan = planned.plan
     if index == plan.run:
         return planned
-    alone, now, draft = plan.candidates[told.alone], plan.candidates[index], planned.drafts[index]
+    alone, now = plan.candidates[told.alone], plan.candidates[index]
+    verified = " verified" if alone.verified is not None else ""
     reason = (
-        f"beside the other tasks it runs {title(now)}; alone it would run {title(alone)}: "
-        f"{plan.explanation}"
+        f"beside the other tasks it runs {title(now)}, by predicted latencies and waits; alone it "
+        f"would run {title(alone)}{verified}: {plan.explanation}"
     )
-    return replace(
-        planned,
-        plan=with_values(
-            plan, run=index, chosen=index if now.feasible else None, explanation=reason
-        ),
-        segments=tuple(segments_of(planned.subject_of(draft), draft, directory)),
-    )
+    found = with_run(planned, index, reason, directory)
+    return replace(found, plan=with_values(found.plan, beside=True))

@@ -25,7 +25,9 @@ def print_map(document: PlanDocument) -> None:
 def _print_task(found: MapDocument, mapped: MapTaskDocument, task: TaskDocument) -> None:
     used = sorted({index for panel in mapped["cells"] for row in panel for index in row})
     letters = {index: _LETTERS[place % len(_LETTERS)] for place, index in enumerate(used)}
-    print(f"map of {mapped['name']}  (uplink in Mbit/s across, round trip in ms down)")
+    print(
+        f"map of {mapped['name']}  (uplink in Mbit/s across, round trip in ms down; as predicted)"
+    )
     for index in used:
         print(f"  {letters[index]}  {task['candidates'][index]['title']}")
     at = found["nominal"]

@@ -15,6 +15,7 @@ from pipeline.plan.mapped import (
 )
 from pipeline.plan.predictions import PredictionDocument, prediction_documents
 from pipeline.plan.reasons import ReasonsDocument, reasons_documents
+from pipeline.plan.robustness import RobustnessDocument, robustness_document
 from pipeline.plan.steps import Host, Move, Run
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class CandidateDocument(TypedDict):
     gap: float
     verified: VerifiedDocument | None
     median_ms: float
+    mean_ms: float
 
 
 class LayerDocument(TypedDict):
@@ -159,10 +161,12 @@ class TaskDocument(TypedDict):
     name: str
     chosen: int | None
     run: int
+    basis: str
     explanation: str
     candidates: list[CandidateDocument]
     layers: list[LayerDocument]
     relaxations: list[RelaxationDocument]
+    robustness: RobustnessDocument | None
 
 
 class PlanDocument(TypedDict):
@@ -215,6 +219,7 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
         "name": task.task,
         "chosen": task.chosen,
         "run": task.run,
+        "basis": task.basis,
         "explanation": task.explanation,
         "candidates": [_candidate(candidate, spans) for candidate in task.candidates],
         "layers": [
@@ -239,6 +244,7 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
             }
             for relaxed in task.relaxations
         ],
+        "robustness": robustness_document(task.robustness),
     }
 
 
@@ -296,6 +302,7 @@ def _candidate(candidate: Candidate, spans: Sequence[str]) -> CandidateDocument:
         "gap": candidate.gap,
         "verified": _verified(candidate.verified),
         "median_ms": candidate.median_ns / _NS_PER_MS,
+        "mean_ms": candidate.mean_ns / _NS_PER_MS,
     }
 
 

@@ -9,6 +9,7 @@ from msgspec import field
 from pipeline.plan.maps import PlanMap, Validity
 from pipeline.plan.predictions import Prediction
 from pipeline.plan.reasons import Reasons
+from pipeline.plan.robustness import Robustness
 from pipeline.plan.routes import Route, RouteName
 from pipeline.plan.steps import Run
 from pipeline.plan.together import Together
@@ -151,6 +152,7 @@ class Candidate(Value, frozen=True, kw_only=True):
         gap: How far the choice of devices inside a site may lie above the best, as a share.
         verified: What came of it in virtual time; None where it was not run.
         median_ns: Predicted latency of the median frame.
+        mean_ns: Predicted mean latency of its frames, without bias and hedge.
         in_time: Share of the frames that the route answers by the deadline without a hedge, from 0
             to 1: as verified where it was run, else predicted.
         hedge: What covers it; None for nothing.
@@ -186,6 +188,7 @@ class Candidate(Value, frozen=True, kw_only=True):
     gap: float = 0.0
     verified: Verified | None = None
     median_ns: int = 0
+    mean_ns: int = 0
     in_time: float = 1.0
     hedge: Cover | None = None
     title: str = ""
@@ -252,7 +255,10 @@ class TaskPlan(Value, frozen=True, kw_only=True):
         run: Index of the one that runs: the chosen one, else the fastest allowed.
         explanation: Why it beat the runner-up, and at what bandwidth that flips.
         layers: Operators of the one that runs that could run elsewhere at their site.
-        relaxations: Where none is feasible, what would make one so, least change first.
+        relaxations: Where none is feasible, what would make one so, least change first; where what
+            runs beside other tasks is not, what would make that one so.
+        robustness: What runs against what is best in the mean; None where nothing is in time then.
+        beside: Whether it runs for the sake of the other tasks what it would not by itself.
     """
 
     task: str
@@ -262,12 +268,20 @@ class TaskPlan(Value, frozen=True, kw_only=True):
     explanation: str
     layers: tuple[LayerPlace, ...] = ()
     relaxations: tuple[Relaxation, ...] = ()
+    robustness: Robustness | None = None
+    beside: bool = False
 
     @property
     def hedge(self) -> str:
         """What covers the one that runs, `tail` or `variant:NAME`; "" for nothing."""
         found = self.candidates[self.run].hedge
         return "" if found is None else found.form
+
+    @property
+    def basis(self) -> Literal["verified", "predicted"]:
+        """What the choice goes by: runs in virtual time of those in front, or the prediction."""
+        verified = any(c.verified is not None for c in self.candidates)
+        return "verified" if verified and not self.beside else "predicted"
 
     @property
     def route(self) -> Route:

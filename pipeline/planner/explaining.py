@@ -23,15 +23,23 @@ def why(candidate: Candidate, chosen: Candidate, deadline_ns: int) -> str:
     """One sentence on a candidate: does it meet the deadline, and how it stands to the chosen."""
     spare_ms = (deadline_ns - candidate.latency_ns) / _NS_PER_MS
     deadline = f"{deadline_ns / _NS_PER_MS:g} ms"
-    if candidate.why:
-        verdict = candidate.why
+    broken = "; ".join(one.text for one in candidate.broken if one.constraint != "deadline")
+    late = next((one for one in candidate.broken if one.constraint == "deadline"), None)
+    if broken:
+        verdict = broken
+    elif late is not None and candidate.verified is not None:
+        verdict = late.text
+    elif candidate.verified is not None and spare_ms < 0:
+        found = candidate.verified
+        verdict = f"in time in {100 * found.hits / found.frames:.1f} % of the trace's frames"
+        verdict += f", though predicted {-spare_ms:.1f} ms late"
     elif spare_ms >= 0:
         verdict = f"meets {deadline} with {spare_ms:.1f} ms to spare"
     else:
         verdict = f"misses {deadline} by {-spare_ms:.1f} ms"
     if candidate.route.id == chosen.route.id:
         return verdict
-    slower_ms = (candidate.latency_ns - chosen.latency_ns) / _NS_PER_MS
+    slower_ms = (candidate.alone_ns - chosen.alone_ns) / _NS_PER_MS
     pace = f"{abs(slower_ms):.1f} ms {'slower' if slower_ms >= 0 else 'faster'} than the chosen"
     points = 100 * ((candidate.agreement or 0.0) - (chosen.agreement or 0.0))
     worse = f", {abs(points):.1f} points {'worse' if points < 0 else 'better'}"

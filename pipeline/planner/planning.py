@@ -19,6 +19,7 @@ from pipeline.planner.limits import staying
 from pipeline.planner.measuring import Measure
 from pipeline.planner.mixing import mixed
 from pipeline.planner.relaxing import relaxations
+from pipeline.planner.robustness import robustness_of
 from pipeline.planner.segments import segments_of
 from pipeline.planner.titles import title, titles
 from pipeline.planner.valuing import mark_best, value
@@ -97,7 +98,7 @@ class Planned:
         ladder: The task's variants as they were planned, the first one first, results measured.
         drafts: What each candidate was made from, in their order.
         world: What it was priced against.
-        deadline_ns: The task's shortest deadline.
+        wishes: What the scenario asks.
         source_ns: Predicted time until a frame is at the vehicle.
     """
 
@@ -106,8 +107,13 @@ class Planned:
     ladder: tuple[Subject, ...]
     drafts: tuple[Draft, ...]
     world: World
-    deadline_ns: int
+    wishes: Wishes
     source_ns: int
+
+    @property
+    def deadline_ns(self) -> int:
+        """The task's shortest deadline."""
+        return self.wishes.deadline_ns
 
     @property
     def subject(self) -> Subject:
@@ -244,6 +250,7 @@ def plan_task(
         + _other_in_median(candidates, chosen, wishes),
         layers=layers_of(runs.graph, made[run], world),
         relaxations=relaxed,
+        robustness=robustness_of(candidates, run, wishes.deadline_ns),
     )
     return Planned(
         plan=plan,
@@ -251,7 +258,7 @@ def plan_task(
         ladder=tuple(measured_ladder),
         drafts=tuple(made),
         world=world,
-        deadline_ns=wishes.deadline_ns,
+        wishes=wishes,
         source_ns=world.vehicle_host.hop_ns(message_bytes=wishes.frame_bytes),
     )
 

@@ -95,6 +95,7 @@ def value(
         median_ns=latency_at(
             route.steps, quantiles, percentile=50.0, extra_ns=source_ns + deliver_ns
         ),
+        mean_ns=int(sample.mean()),
         in_time=float(np.mean(sample <= wishes.deadline_ns)),
     )
 
