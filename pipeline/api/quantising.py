@@ -228,9 +228,9 @@ def _subject(
     scenario: Path, options: Options, task: str | None, frames: int
 ) -> tuple[TaskSpec, Path, str, list[Array]]:
     """The task, its network as it is optimised for runs, its name, and frames of its stream."""
-    from pipeline.assembly.building import task_spec
     from pipeline.assembly.drives import build_drive
     from pipeline.assembly.models import load_model
+    from pipeline.assembly.tasks import task_spec
     from pipeline.runtime.results import default_cache
     from pipeline.scenario import load_scenario
 

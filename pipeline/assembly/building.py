@@ -21,7 +21,6 @@ from pipeline.assembly.following import (
     forecaster_work,
 )
 from pipeline.assembly.ladder import further
-from pipeline.assembly.links import world_for
 from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.paths import BuiltPaths, build_paths
 from pipeline.assembly.planning import make_plan
@@ -29,39 +28,27 @@ from pipeline.assembly.policies import (
     Policed,
     breaker_of,
     cloud_of,
-    hedge_name,
-    hedging_variant,
     police,
     shares_of,
     stateful_problems,
     switch_of,
 )
+from pipeline.assembly.tasks import hops_of, period_ns, plan_one, task_spec
 from pipeline.errors import (
-    CutError,
     InputError,
-    OutputContractError,
-    PipelineError,
-    PlanError,
     Problem,
     ScenarioError,
     TaskSettingError,
 )
-from pipeline.planner.explaining import title
-from pipeline.planner.planning import Planned, Wishes, plan_task
-from pipeline.planner.pricing import HOP_TABLE
-from pipeline.planner.subjects import SPARSE_CODECS, TENSOR_CODECS, Subject
-from pipeline.planner.verifying import Verifier
+from pipeline.planner.titles import title
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
-from pipeline.runtime.results import ResultCache, default_cache
+from pipeline.runtime.results import default_cache
 from pipeline.runtime.spec import (
-    PictureInput,
     PillarInput,
     RunSpec,
-    TaskSpec,
     TensorInput,
     TrackInput,
 )
-from pipeline.runtime.timing import Hops
 from pipeline.scenario.references import VEHICLE
 from pipeline.tasks.outputs.registry import output_decoder
 from pipeline.values import to_json
@@ -70,23 +57,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from pipeline.assembly.obeying import PlanGiven
-    from pipeline.plan.plan import Plan
-    from pipeline.runtime.drive import DriveFacts, StreamFacts
+    from pipeline.plan.plan import Plan, TaskPlan
+    from pipeline.planner.subjects import Subject
+    from pipeline.runtime.drive import DriveFacts
     from pipeline.scenario.loading import LoadedScenario
-    from pipeline.scenario.models import Scenario, Task, Wire
+    from pipeline.scenario.models import Scenario
     from replay.schedule import ScheduledFrame
-
-    Array = NDArray[np.generic[object]]
 
 CALIBRATION_PICTURES = 4
 DEFAULT_PERCENTILE = 99.0
-_HORIZON_DEADLINES = 3
 _PLAYER_CREDITS = 4
-_MIB = 1 << 20
 _NS_PER_MS = 1_000_000
 
 
@@ -183,7 +164,7 @@ def assemble(
         loaded, tasks, {name: models[name] for name in reading}, cache_root, allow_outside
     )
     planned = {
-        name: _plan(
+        name: plan_one(
             loaded,
             name,
             tasks[name],
@@ -198,14 +179,12 @@ def assemble(
         )
         for name in reading
     }
-    wanted = hedging_variant(loaded)
-    hedging = {name: ladders[name][wanted] for name in planned} if wanted else {}
     tasks |= {
         f"{name}/{variant}": subject.task
         for name, ladder in ladders.items()
         for variant, subject in ladder.items()
     }
-    hashes = _hashes(scenario, models, hedging, equipment)
+    hashes = _hashes(scenario, models, ladders, equipment)
     if given is not None:
         given.require(hashes)
         equipment = with_values(equipment, quantiles=given.quantiles(equipment.quantiles))
@@ -213,7 +192,7 @@ def assemble(
         scenario,
         planned,
         equipment,
-        periods_ns={name: _period_ns(scenario, name, drive.facts) for name in planned},
+        periods_ns={name: period_ns(scenario, name, drive.facts) for name in planned},
         hashes=hashes,
         percentile=percentile,
         directory=cache_root / "models",
@@ -223,16 +202,10 @@ def assemble(
     policed = police(
         loaded,
         planned,
-        hedging,
+        ladders,
         equipment,
         directory=cache_root / "models",
         plan_map=plan.map,
-    )
-    plan = replace(
-        plan,
-        tasks=tuple(
-            replace(task, hedge=hedge_name(loaded, policed.tasks[task.task])) for task in plan.tasks
-        ),
     )
     try:
         works = {name: forecaster_work(name, models[name]) for name in scenario.forecasters}
@@ -259,7 +232,7 @@ def assemble(
         devices=equipment.devices,
         links={equipment.link.name: equipment.link},
         quantiles=equipment.quantiles,
-        hops=_hops(equipment),
+        hops=hops_of(equipment),
         seed=scenario.run.seed if seed is None else seed,
         drive=drive.spec,
         timetable=drive.timetable,
@@ -325,137 +298,6 @@ def _misread(
             yield loaded.problem(("tasks", name, "input", "stream"), reason)
 
 
-def task_spec(name: str, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
-    """How a task's frames become the network's input, and its outputs a result."""
-    taken = model.told.input
-    assert not isinstance(taken, TrackInput), "planned with its path"  # noqa: S101
-    if isinstance(taken, PillarInput) and facts.calibration is not None:
-        taken = PillarInput(spec=with_values(taken.spec, mounting=facts.calibration.mounting))
-    pictures = isinstance(taken, PictureInput)
-    return TaskSpec(
-        name=name,
-        input=taken,
-        input_name=model.graph.inputs[0],
-        source_width=facts.width if pictures else 0,
-        source_height=facts.height if pictures else 0,
-        decoder=model.told.decoder,
-        parameters=model.told.parameters,
-    )
-
-
-def _plan(
-    loaded: LoadedScenario,
-    name: str,
-    spec: TaskSpec,
-    ladder: Mapping[str, Subject],
-    model: LoadedModel,
-    equipment: Equipment,
-    facts: StreamFacts,
-    calibration: list[Array],
-    *,
-    percentile: float,
-    cache_root: Path,
-    now_ns: Callable[[], int],
-) -> Planned:
-    scenario = loaded.scenario
-    task = scenario.tasks[name]
-    paths = [path for path in scenario.paths.values() if name in path.tasks]
-    first = Subject(
-        task=spec,
-        variant=next(iter(task.variants)),
-        graph=model.graph,
-        model=model.sha256[:32],
-        result_bytes=0,
-        codecs=_codecs(task.wire, spec),
-        timing_only=model.timing_only,
-    )
-    # What hedges the others is kept for that.
-    competing = [s for variant, s in ladder.items() if variant != hedging_variant(loaded)]
-    world = world_for(
-        equipment.world, equipment.link, task=name, percentile=percentile, devices=task.devices
-    )
-    wishes = Wishes(
-        allowed=_allowed(task, model),
-        deadline_ns=min(path.tightest_ns for path in paths),
-        period_ns=_period_of(scenario, name, facts),
-        frame_bytes=facts.frame_bytes,
-        percentile=percentile,
-        min_agreement=task.min_agreement,
-        pixels_stay=task.raw_pixels_stay,
-        memory={d.name: d.memory_bytes for d in world.placed.values() if d.memory_bytes},
-    )
-    try:
-        return plan_task(
-            [first, *(with_values(s, codecs=first.codecs) for s in competing)],
-            world,
-            wishes,
-            pictures=calibration,
-            quantiles=equipment.quantiles,
-            cache=ResultCache(cache_root / "results", optional=True),
-            directory=cache_root / "models",
-            now_ns=now_ns,
-            verifier=Verifier(
-                sites=equipment.world.sites,
-                slots=equipment.slots,
-                link=equipment.link,
-                quantiles=equipment.quantiles,
-                hops=_hops(equipment),
-                seed=scenario.run.seed,
-                frame_bytes=facts.frame_bytes,
-                period_ns=wishes.period_ns,
-                deadline_ns=wishes.deadline_ns,
-                in_flight=scenario.policy.in_flight,
-                percentile=percentile,
-                cache=ResultCache(cache_root / "results", optional=True),
-            ),
-        )
-    except (PlanError, CutError, OutputContractError) as err:
-        key = "output" if isinstance(err, OutputContractError) else "route"
-        raise ScenarioError([loaded.problem(("tasks", name, key), str(err))]) from err
-    except (AcceleratorError, InputError) as err:
-        raise ScenarioError([loaded.problem(("tasks", name), str(err))]) from err
-    except OSError as err:
-        raise PipelineError(f"the cache {cache_root} cannot be written: {err.strerror}") from err
-
-
-def _period_ns(scenario: Scenario, name: str, facts: DriveFacts) -> int:
-    """Time between two frames that a task takes, in ns."""
-    return _period_of(scenario, name, facts.streams[scenario.tasks[name].input.stream])
-
-
-def _period_of(scenario: Scenario, name: str, facts: StreamFacts) -> int:
-    every = min(path.every for path in scenario.paths.values() if name in path.tasks)
-    return int(facts.period_ns * every / scenario.run.factor)
-
-
-def _hops(equipment: Equipment) -> Hops:
-    """What a message between two processes costs, by the vehicle's host."""
-    host = equipment.world.vehicle_host
-    fixed_ns = host.hop_ns(message_bytes=0)
-    return Hops(
-        fixed_ns=fixed_ns,
-        ns_per_mib=host.hop_ns(message_bytes=_MIB) - fixed_ns,
-        jitter=HOP_TABLE,
-    )
-
-
-def _codecs(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
-    """Codecs that cut tensors may cross by."""
-    found: tuple[str, ...] = (wire.codec,)
-    if wire.codec == "auto":
-        sparse = isinstance(spec.input, PillarInput)
-        found = (*TENSOR_CODECS, *(SPARSE_CODECS if sparse else ()))
-    zstd = tuple(f"zstd:{name}" for name in found)
-    return {"none": found, "zstd": zstd, "auto": (*found, *zstd)}[wire.lossless]
-
-
-def _allowed(task: Task, model: LoadedModel) -> tuple[str, ...]:
-    """Routes that may be taken; a stateful model runs whole, at one site."""
-    if not model.stateful or "auto" not in task.routes:
-        return task.routes
-    return ("edge", "raw", "encoded")
-
-
 def _core(
     loaded: LoadedScenario,
     built: BuiltPaths,
@@ -490,14 +332,18 @@ def _core(
 def _hashes(
     scenario: Scenario,
     models: dict[str, LoadedModel],
-    hedging: dict[str, Subject],
+    ladders: Mapping[str, Mapping[str, Subject]],
     equipment: Equipment,
 ) -> dict[str, str]:
     return {
         "scenario": scenario_hash(scenario),
         "link": hashlib.sha256(to_json(replace(equipment.link, seed=0))).hexdigest(),
         **{f"model:{name}": model.sha256 for name, model in models.items()},
-        **{f"model:{name}/{one.variant}": one.model for name, one in hedging.items()},
+        **{
+            f"model:{name}/{variant}": one.model
+            for name, ladder in ladders.items()
+            for variant, one in ladder.items()
+        },
         **equipment.hashes,
     }
 
@@ -506,6 +352,9 @@ def _warnings(loaded: LoadedScenario, plan: Plan, policed: Policed) -> list[str]
     """Deadlines that no route can be expected to meet, and tasks that cannot keep pace."""
     warnings: list[str] = []
     for task in plan.tasks:
+        if task.candidates[task.run].hedge is None and (reason := _unhedged(task)):
+            text = f"task {task.task} goes without it: with the hedge it {reason}"
+            warnings.append(str(loaded.problem(("policy", "hedge"), text)))
         if task.task in policed.covered:
             continue  # the hedge meets them in the car, whatever the route over the link takes
         if task.chosen is None:
@@ -524,3 +373,10 @@ def _warnings(loaded: LoadedScenario, plan: Plan, policed: Policed) -> list[str]
             if task.task in path.tasks and path.tightest_ns < best.latency_ns
         ]
     return list(dict.fromkeys(warnings))
+
+
+def _unhedged(task: TaskPlan) -> str:
+    """Why a route runs without the hedge that it could have; "" where it has no such form."""
+    covered = [c for c in task.candidates if c.hedge and c.route.id == task.route.id]
+    reasons = [broken.text for candidate in covered for broken in candidate.broken]
+    return next(iter(reasons), "fits beside no other task") if covered else ""

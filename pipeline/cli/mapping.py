@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
+    from pipeline.plan.document import PlanDocument, TaskDocument
     from pipeline.plan.mapped import MapDocument, MapTaskDocument
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -25,9 +25,11 @@ def print_map(document: PlanDocument) -> None:
 def _print_task(found: MapDocument, mapped: MapTaskDocument, task: TaskDocument) -> None:
     used = sorted({index for panel in mapped["cells"] for row in panel for index in row})
     letters = {index: _LETTERS[place % len(_LETTERS)] for place, index in enumerate(used)}
-    print(f"map of {mapped['name']}  (uplink in Mbit/s across, round trip in ms down)")
+    print(
+        f"map of {mapped['name']}  (uplink in Mbit/s across, round trip in ms down; as predicted)"
+    )
     for index in used:
-        print(f"  {letters[index]}  {_title(task['candidates'][index])}")
+        print(f"  {letters[index]}  {task['candidates'][index]['title']}")
     at = found["nominal"]
     here = (
         found["load"].index(at["load"]),
@@ -55,9 +57,3 @@ def _print_task(found: MapDocument, mapped: MapTaskDocument, task: TaskDocument)
 
 def _rate(mbps: float) -> str:
     return f"{mbps:.0f}" if mbps >= 100 else f"{mbps:.3g}"  # noqa: PLR2004 - shown digits
-
-
-def _title(candidate: CandidateDocument) -> str:
-    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
-    name = candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
-    return f"{name} at {', '.join(candidate['cut'])}" if candidate["route"] == "split" else name

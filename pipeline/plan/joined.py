@@ -37,8 +37,9 @@ class PriceDocument(TypedDict):
 
 
 class TogetherDocument(TypedDict):
-    """What the tasks do to each other."""
+    """What the tasks do to each other; `basis` is what shares and latencies are: predicted."""
 
+    basis: str
     worth: float
     exact: bool
     note: str | None
@@ -54,6 +55,7 @@ def together_document(together: Together | None) -> TogetherDocument | None:
     if together is None:
         return None
     return {
+        "basis": "predicted",
         "worth": together.worth,
         "exact": together.exact,
         "note": together.note or None,

@@ -49,8 +49,12 @@ class MapNominalDocument(TypedDict):
 
 
 class MapDocument(TypedDict):
-    """The plan over a grid of conditions; each cell was planned at the figures named for it."""
+    """The plan over a grid of conditions; each cell was planned at the figures named for it.
 
+    `basis` is what cells go by: predicted latencies, but for the plan's own.
+    """
+
+    basis: str
     up_mbps: list[float]
     rtt_ms: list[float]
     load: list[float]
@@ -85,6 +89,7 @@ def map_document(plan_map: PlanMap | None) -> MapDocument | None:
     first = next(iter(plan_map.tasks.values()))
     rate, rtt_ns, load_ppm = plan_map.nominal
     return {
+        "basis": "predicted",
         "up_mbps": [r / 1e6 for r in plan_map.rates_bits_per_s],
         "rtt_ms": [r / _NS_PER_MS for r in plan_map.rtts_ns],
         "load": [r / _PPM for r in plan_map.loads_ppm],

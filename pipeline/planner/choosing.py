@@ -56,10 +56,12 @@ class Chooser:
 
         Args:
             elsewhere: What is not as the plan has it.
-            without: Candidates that are left out; an allowed one must remain.
+            without: Candidates that are left out, with and without a hedge; an allowed one must
+                remain.
         """
+        routes = {self._planned.plan.candidates[i].route.id for i in without}
         deadline_ns = round(self._planned.deadline_ns * elsewhere.deadline)
-        kept = [i for i in range(len(self._planned.plan.candidates)) if i not in without]
+        kept = [i for i, c in enumerate(self._planned.plan.candidates) if c.route.id not in routes]
         mine = [self._planned.plan.candidates[i] for i in kept]
         latencies = [self._latency_ns(c, elsewhere) for c in mine]
         in_pace = [self._keeps_pace(c, elsewhere) for c in mine]
@@ -81,7 +83,10 @@ class Chooser:
     def _keeps_pace(self, candidate: Candidate, elsewhere: Elsewhere) -> bool:
         """Whether neither a device nor the uplink is busy longer with a frame than its period."""
         world, at = self._planned.world, self._mine(elsewhere)
-        edge_ns = candidate.spans.get("edge", 0) / elsewhere.edge / world.edge.slots
+        cover = candidate.hedge
+        hedge_ns = 0.0 if cover is None else cover.runs * cover.edge_ns
+        edge_ns = candidate.spans.get("edge", 0) + hedge_ns
+        edge_ns = edge_ns / elsewhere.edge / world.edge.slots
         cloud_ns = candidate.spans.get("cloud", 0) / elsewhere.cloud / world.cloud.slots
         up_ns = 0.0
         if crosses(candidate):

@@ -6,7 +6,8 @@ a frame that comes to a resource which is busy for a share `r` of the time waits
 `sum(rate * hold^2) / (2 * (1 - r))`, summed over the other tasks (Pollaczek and Khinchine; a
 task's own frames come at even distances and are not in each other's way). A task's worth is
 `importance * (p * accuracy + (1 - p) * fallback)`, `p` being the share of its frames that are in
-time with those waits.
+time with those waits. A candidate without the hedge that its scenario asks for is taken only where
+nothing fits with the hedges.
 
 The answer is exact over all combinations, which are few for a car; beyond a limit the candidates
 of the task with the most are thinned out first, and the answer says so.
@@ -44,12 +45,16 @@ class JointCandidate:
             (samples,), int64.
         holds_ns: How long a frame holds each resource, on its own share of it; a resource that
             is left out is not used.
+        fallback: What a late answer is worth, from 0 to 1: what a hedge gives, which is in time.
+        bare: Whether it goes without the hedge that another candidate of the same route has.
     """
 
     name: str
     accuracy: float
     latencies_ns: NDArray[np.int64]
     holds_ns: Mapping[Resource, int]
+    fallback: float = 0.0
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,7 +67,6 @@ class JointTask:
         frames_per_s: How many frames it is asked for.
         deadline_ns: Until when an answer counts.
         importance: Weight of its accuracy.
-        fallback: What a late answer is worth, from 0 to 1.
     """
 
     name: str
@@ -70,7 +74,6 @@ class JointTask:
     frames_per_s: float
     deadline_ns: int
     importance: float = 1.0
-    fallback: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,17 +127,41 @@ def best_together(
     """
     if not all(task.candidates for task in tasks):
         raise ValueError("every task needs a candidate")
+    everything = [tuple(range(len(task.candidates))) for task in tasks]
+    covered = [
+        tuple(i for i in mine if not task.candidates[i].bare) or mine
+        for task, mine in zip(tasks, everything, strict=True)
+    ]
+    for places in (covered, everything) if covered != everything else (everything,):
+        found = _best_of(_only(tasks, places), capacity, most, wanted)
+        if found is not None:
+            chosen = tuple(mine[i] for mine, i in zip(places, found.chosen, strict=True))
+            return replace(found, chosen=chosen)
+    return None
+
+
+def _only(tasks: Sequence[JointTask], places: Sequence[Sequence[int]]) -> list[JointTask]:
+    """The tasks with some of their candidates."""
+    return [
+        replace(task, candidates=tuple(task.candidates[i] for i in mine))
+        for task, mine in zip(tasks, places, strict=True)
+    ]
+
+
+def _best_of(
+    tasks: Sequence[JointTask],
+    capacity: Mapping[Resource, float],
+    most: int,
+    wanted: float | None,
+) -> JointPlan | None:
+    """The best combination of all candidates; arguments as for `best_together`."""
     kept = [undominated(task) for task in tasks]
     exact = True
     while prod(map(len, kept)) > most:
         exact = False
         fullest = max(range(len(kept)), key=lambda i: len(kept[i]))
         kept[fullest] = _thinned(tasks[fullest], kept[fullest])
-    thin = [
-        replace(task, candidates=tuple(task.candidates[i] for i in mine))
-        for task, mine in zip(tasks, kept, strict=True)
-    ]
-    table = _Table(thin, capacity)
+    table = _Table(_only(tasks, kept), capacity)
     best = table.best(wanted)
     if best is None:
         return None
@@ -148,8 +175,8 @@ def undominated(task: JointTask) -> tuple[int, ...]:
 
     One is left out where another has no less accuracy, is no slower in any of as many sorted
     samples, and holds no resource longer: taking the other instead never loses, for this task or
-    for those that wait for it. That needs an accuracy no lower than what a late answer is worth. Of
-    equals the first stays.
+    for those that wait for it. That needs an accuracy no lower than what its late answers are
+    worth, and these worth no less than the other's. Of equals the first stays.
     """
     kept: list[int] = []
     for index in range(len(task.candidates)):
@@ -161,7 +188,9 @@ def undominated(task: JointTask) -> tuple[int, ...]:
 
 def _beats(task: JointTask, other: int, index: int) -> bool:
     better, mine = task.candidates[other], task.candidates[index]
-    if better.accuracy < max(mine.accuracy, task.fallback):
+    if better.fallback < mine.fallback:
+        return False
+    if better.accuracy < max(mine.accuracy, better.fallback):
         return False
     if len(better.latencies_ns) != len(mine.latencies_ns):
         return False
@@ -172,6 +201,7 @@ def _beats(task: JointTask, other: int, index: int) -> bool:
         return False
     equal = (
         better.accuracy == mine.accuracy
+        and better.fallback == mine.fallback
         and all(theirs == own for theirs, own in holds)
         and bool((better.latencies_ns == mine.latencies_ns).all())
     )
@@ -224,8 +254,9 @@ def _thinned(task: JointTask, kept: tuple[int, ...]) -> tuple[int, ...]:
 
     def alone(index: int) -> float:
         candidate = task.candidates[index]
-        in_time = np.searchsorted(candidate.latencies_ns, task.deadline_ns, side="right")
-        return candidate.accuracy * float(in_time) / max(1, len(candidate.latencies_ns))
+        hits = np.searchsorted(candidate.latencies_ns, task.deadline_ns, side="right")
+        share = float(hits) / max(1, len(candidate.latencies_ns))
+        return share * candidate.accuracy + (1 - share) * candidate.fallback
 
     worst = min(kept[1:], key=lambda index: (alone(index), -index))
     return tuple(index for index in kept if index != worst)
@@ -284,7 +315,8 @@ class _Table:
         total = np.zeros(self._choices.shape[1])
         for task, mine, share in zip(self._tasks, self._choices, self._in_time, strict=True):
             accuracy = np.array([c.accuracy for c in task.candidates])[mine]
-            total += task.importance * (share * accuracy + (1 - share) * task.fallback)
+            fallback = np.array([c.fallback for c in task.candidates])[mine]
+            total += task.importance * (share * accuracy + (1 - share) * fallback)
         return total
 
     def best(self, wanted: float | None) -> int | None:

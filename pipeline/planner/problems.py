@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.link.model import message_bytes
-from pipeline.link.spread import LinkSpread
 from pipeline.plan.steps import Move
-from pipeline.planner.conditions import Conditions, crosses, eligible, wait_at_load_ns
+from pipeline.planner.conditions import (
+    AGREEMENT_SLACK,
+    Conditions,
+    asked,
+    crosses,
+    eligible,
+    wait_at_load_ns,
+)
 from pipeline.planner.joint import (
     JointCandidate,
     JointTask,
@@ -23,14 +29,13 @@ from pipeline.planner.joint import (
     best_together,
 )
 from pipeline.planner.percentiles import samples_ns
-from pipeline.planner.planning import AGREEMENT_SLACK
+from pipeline.planner.sampling import link_extra_ns, way_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from pipeline.link.model import Direction, LinkConfig
     from pipeline.plan.plan import Candidate
     from pipeline.planner.joint import JointPlan
     from pipeline.planner.planning import Planned
@@ -49,7 +54,6 @@ NAMES: dict[Resource, str] = {
 
 _NS_PER_S = 1_000_000_000
 _SAMPLES = 201  # quantiles that stand for a candidate's latency
-_LEVELS = 40  # quantiles of the link that stand for its spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +64,12 @@ class Sharer:
         planned: Its own plan.
         importance: Weight of its worth, above 0.
         period_ns: Time between two of its frames.
-        fallback: What a late answer is worth: the agreement of the hedge, 0 without one.
         own_lane: Whether the scenario gives it a part of the link for itself.
     """
 
     planned: Planned
     importance: float
     period_ns: int
-    fallback: float
     own_lane: bool = False
 
 
@@ -148,7 +150,6 @@ class JointProblem:
 
 def problem_of(
     sharers: Sequence[Sharer],
-    link: LinkConfig,
     quantiles: Mapping[str, tuple[int, ...]],
     *,
     percentile: float,
@@ -161,7 +162,6 @@ def problem_of(
 
     Args:
         sharers: The tasks, at least one; each has an allowed candidate.
-        link: The link that they share.
         quantiles: Quantile tables of run times by name.
         percentile: Percentile of the plan; so many of a task's frames should be in time.
         nominal: Conditions of the link as all tasks share it.
@@ -170,20 +170,20 @@ def problem_of(
     for sharer in sharers:
         planned = sharer.planned
         allowed = eligible(planned.plan.candidates)
-        allowed.sort(key=lambda i: planned.plan.candidates[i].latency_ns)
-        spread = LinkSpread(link, task=planned.plan.task)
+        allowed.sort(key=lambda i: planned.plan.candidates[i].alone_ns)
         mine = [planned.plan.candidates[i] for i in allowed]
         best = max(candidate.agreement or 0.0 for candidate in mine)
+        bare = {*allowed}.difference(asked(planned.plan.candidates))
         tasks.append(
             JointTask(
                 name=planned.plan.task,
                 candidates=tuple(
-                    _candidate(sharer, candidate, spread, quantiles, best) for candidate in mine
+                    replace(_candidate(sharer, candidate, quantiles, best), bare=index in bare)
+                    for index, candidate in zip(allowed, mine, strict=True)
                 ),
                 frames_per_s=_NS_PER_S / sharer.period_ns,
                 deadline_ns=planned.deadline_ns,
                 importance=sharer.importance,
-                fallback=sharer.fallback,
             )
         )
         indices.append(tuple(allowed))
@@ -258,7 +258,6 @@ def _bits(planned: Planned, candidate: Candidate, nominal: Conditions) -> int:
 def _candidate(
     sharer: Sharer,
     candidate: Candidate,
-    spread: LinkSpread,
     quantiles: Mapping[str, tuple[int, ...]],
     best: float,
 ) -> JointCandidate:
@@ -266,26 +265,27 @@ def _candidate(
     world, steps = planned.world, candidate.route.steps
     deliver_ns = world.vehicle_host.hop_ns(message_bytes=candidate.bytes_down)
     own_ns = np.sort(samples_ns(steps, quantiles)) + planned.source_ns + deliver_ns
-    levels = [(2 * level + 1) * 50.0 / _LEVELS for level in range(_LEVELS)]
-    extra_ns = np.zeros(_LEVELS, np.int64)
+    extra_ns = link_extra_ns(world, steps)
     holds: dict[Resource, int] = {}
     for step in steps:
         if isinstance(step.step, Move) and world.sites.site_of(step.step) is None:
-            way: Direction = "down" if step.span == "downlink" else "up"
-            times = np.array(spread.transfer_ns(step.bytes, way, levels), np.int64)
-            extra_ns += times - world.link.transfer_ns(step.bytes, way)
+            way = way_of(step)
             if not sharer.own_lane:
-                holds[way] = holds.get(way, 0) + spread.mean_serial_ns(step.bytes, way)
+                holds[way] = holds.get(way, 0) + world.spread.mean_serial_ns(step.bytes, way)
         elif step.span == "edge":
             holds["edge"] = holds.get("edge", 0) + step.latency_ns
         elif step.span == "cloud":
             holds["cloud"] = holds.get("cloud", 0) + step.latency_ns
+    cover = candidate.hedge
+    if cover is not None:
+        holds["edge"] = holds.get("edge", 0) + round(cover.runs * cover.edge_ns)
     agreement = candidate.agreement or 0.0
     return JointCandidate(
         name=candidate.route.id,
         accuracy=best if agreement >= best - AGREEMENT_SLACK else agreement,
         latencies_ns=_quantiles_of(own_ns, extra_ns),
         holds_ns=holds,
+        fallback=0.0 if cover is None or not cover.keeps else cover.agreement or 0.0,
     )
 
 

@@ -49,13 +49,13 @@ def made(seed: int, *, tasks: int, candidates: int) -> list[JointTask]:
                     holds_ns={
                         r: dice.randint(0, 30) * MS for r in RESOURCES if dice.random() < 0.6
                     },
+                    fallback=dice.random() / 4,
                 )
                 for index in range(candidates)
             ),
             frames_per_s=dice.choice([5.0, 10.0, 20.0]),
             deadline_ns=100 * MS,
             importance=dice.choice([1.0, 2.0]),
-            fallback=dice.random() / 4,
         )
         for number in range(tasks)
     ]
@@ -83,7 +83,7 @@ def reckoned(tasks: list[JointTask], chosen: tuple[int, ...]) -> float | None:
                 )
                 wait_ns += others / (2 * (1 - busy[r]))
         in_time = float(np.mean(mine.latencies_ns <= task.deadline_ns - wait_ns))
-        total += task.importance * (in_time * mine.accuracy + (1 - in_time) * task.fallback)
+        total += task.importance * (in_time * mine.accuracy + (1 - in_time) * mine.fallback)
     return total
 
 
