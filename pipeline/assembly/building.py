@@ -20,6 +20,7 @@ from pipeline.assembly.following import (
     forecaster_of,
     forecaster_work,
 )
+from pipeline.assembly.fusing import predict_meetings
 from pipeline.assembly.ladder import further
 from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.paths import BuiltPaths, build_paths
@@ -214,6 +215,10 @@ def assemble(
         built = build_paths(scenario, equipment.world, drive.facts.streams, works)
     except AcceleratorError as err:
         raise ScenarioError([loaded.problem(("sites", VEHICLE, "host"), str(err))]) from err
+    meetings = predict_meetings(
+        built, planned, plan, equipment.quantiles, drive.schedule, percentile=percentile
+    )
+    plan = replace(plan, predicted=plan.predicted | meetings)
     core = _core(loaded, built, policed, equipment, plan)
     spec = RunSpec(
         run=secrets.token_hex(4),
