@@ -187,38 +187,41 @@ def undominated(task: JointTask) -> tuple[int, ...]:
     loses, for this task or for those that wait for it. That needs an accuracy no lower than what
     its late answers are worth, and these worth no less than the other's. Of equals the first stays.
     """
-    kept: list[int] = []
-    for index in range(len(task.candidates)):
-        rivals = [*kept, *range(index + 1, len(task.candidates))]
-        if not any(_beats(task, other, index) for other in rivals):
-            kept.append(index)
-    return tuple(kept)
+    candidates = task.candidates
+    accuracy = np.array([c.accuracy for c in candidates])
+    fallback = np.array([c.fallback for c in candidates])
+    needs = _needs(candidates)
+    better = accuracy[:, None] >= np.maximum(accuracy[None, :], fallback[:, None])
+    better &= fallback[:, None] >= fallback[None, :]
+    better &= (needs[:, None, :] <= needs[None, :, :]).all(axis=2)
+    np.fill_diagonal(better, val=False)
+    beaten = {
+        int(index)
+        for other, index in zip(*np.nonzero(better), strict=True)
+        if _quicker_or_first(candidates, int(other), int(index), equal=bool(better[index, other]))
+    }
+    return tuple(index for index in range(len(candidates)) if index not in beaten)
 
 
-def _beats(task: JointTask, other: int, index: int) -> bool:
-    better, mine = task.candidates[other], task.candidates[index]
-    if better.fallback < mine.fallback:
-        return False
-    if better.accuracy < max(mine.accuracy, better.fallback):
-        return False
-    if len(better.latencies_ns) != len(mine.latencies_ns):
-        return False
-    names = {**better.holds_ns, **mine.holds_ns}
-    holds = [(better.holds_ns.get(r, 0), mine.holds_ns.get(r, 0)) for r in names]
-    holds += [
-        (better.memory.get(d, 0), mine.memory.get(d, 0)) for d in {**better.memory, **mine.memory}
+def _needs(candidates: Sequence[JointCandidate]) -> NDArray[np.int64]:
+    """What each holds of every resource and needs of every memory; shape (candidates, things)."""
+    holds = tuple(dict.fromkeys(r for c in candidates for r in c.holds_ns))
+    devices = tuple(dict.fromkeys(d for c in candidates for d in c.memory))
+    rows = [
+        [*(c.holds_ns.get(r, 0) for r in holds), *(c.memory.get(d, 0) for d in devices)]
+        for c in candidates
     ]
-    if any(theirs > own for theirs, own in holds):
+    return np.array(rows, np.int64).reshape(len(candidates), -1)
+
+
+def _quicker_or_first(
+    candidates: Sequence[JointCandidate], other: int, index: int, *, equal: bool
+) -> bool:
+    """Whether one is no slower in any sample; of equals the first. `equal` in all but time."""
+    theirs, mine = candidates[other].latencies_ns, candidates[index].latencies_ns
+    if len(theirs) != len(mine) or not bool((theirs <= mine).all()):
         return False
-    if not bool((better.latencies_ns <= mine.latencies_ns).all()):
-        return False
-    equal = (
-        better.accuracy == mine.accuracy
-        and better.fallback == mine.fallback
-        and all(theirs == own for theirs, own in holds)
-        and bool((better.latencies_ns == mine.latencies_ns).all())
-    )
-    return not equal or other < index
+    return other < index or not equal or not bool((theirs == mine).all())
 
 
 def worth_of_more(
@@ -293,16 +296,17 @@ class _Table:
             np.array([[c.holds_ns.get(r, 0) for r in self._names] for c in task.candidates], float)
             for task in tasks
         ]
-        shape_of_all = (self._choices.shape[1], len(self._names))
-        self._busy, squares = np.zeros(shape_of_all), np.zeros(shape_of_all)
-        for place, task in enumerate(tasks):
-            self._busy += self._held_ns(place) * task.frames_per_s / _NS_PER_S
-            squares += self._squares(place)
+        self._rates = [task.frames_per_s / _NS_PER_S for task in tasks]
+        self._busy = self._summed([h * r for h, r in zip(self._holds_ns, self._rates, strict=True)])
         limit = np.array([capacity.get(r, 1.0) for r in self._names])
         self._units = np.maximum(1.0, np.ceil(limit))
         self._idle = 1.0 - self._busy / self._units
-        self._fits = ((self._busy <= limit + _ROUNDING) & (self._idle > _ROUNDING)).all(axis=1)
-        self._fits &= self._remembered(memory)
+        fits = ((self._busy <= limit + _ROUNDING) & (self._idle > _ROUNDING)).all(axis=1)
+        fits &= self._remembered(memory)
+        # What does not fit is never chosen: only the rest is reckoned any further.
+        self._choices = self._choices[:, fits]
+        self._busy, self._idle = self._busy[fits], self._idle[fits]
+        squares = self._summed([h**2 * r for h, r in zip(self._holds_ns, self._rates, strict=True)])
         self._waits_at_ns = [self._wait(place, squares) for place in range(len(tasks))]
         self._waits_ns = [waits.sum(axis=1) for waits in self._waits_at_ns]
         self._in_time = [self._shares(place) for place in range(len(tasks))]
@@ -320,19 +324,19 @@ class _Table:
                 fits &= total <= size
         return fits
 
-    def _held_ns(self, place: int) -> NDArray[np.float64]:
-        """How long a frame of a task holds each resource, by combination."""
-        held: NDArray[np.float64] = self._holds_ns[place][self._choices[place]]
-        return held
-
-    def _squares(self, place: int) -> NDArray[np.float64]:
-        return self._held_ns(place) ** 2 * self._tasks[place].frames_per_s / _NS_PER_S
+    def _summed(self, tables: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """The sum over the tasks of a figure of each candidate and resource, by combination."""
+        total = np.zeros((self._choices.shape[1], len(self._names)))
+        for table, mine in zip(tables, self._choices, strict=True):
+            total += table[mine]
+        return total
 
     def _wait(self, place: int, squares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean wait of a task's frames at each resource that they use, by combination."""
-        others = (squares - self._squares(place)) / self._units
-        waits = others / (2 * np.maximum(self._idle, _ROUNDING))
-        return np.asarray(waits * (self._held_ns(place) > 0))
+        holds, mine = self._holds_ns[place], self._choices[place]
+        others = (squares - (holds**2 * self._rates[place])[mine]) / self._units
+        waits = others / (2 * self._idle)
+        return np.asarray(waits * (holds > 0)[mine])
 
     def _shares(self, place: int) -> NDArray[np.float64]:
         """Share of a task's frames in time, by combination."""
@@ -355,11 +359,11 @@ class _Table:
 
     def best(self, wanted: float | None) -> int | None:
         """Row of the best combination that fits."""
-        if not self._fits.any():
+        if not self._choices.shape[1]:
             return None
-        left = self._fits
+        left = np.ones(self._choices.shape[1], np.bool_)
         if wanted is not None:
-            met = np.where(left, self._met(wanted), -np.inf)
+            met = self._met(wanted)
             left = met >= met.max() - _ROUNDING
         worth = np.where(left, self._worth(), -np.inf)
         top = np.flatnonzero(worth >= worth.max() - _ROUNDING)
