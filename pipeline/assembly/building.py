@@ -20,6 +20,7 @@ from pipeline.assembly.following import (
     forecaster_of,
     forecaster_work,
 )
+from pipeline.assembly.fusing import predict_meetings
 from pipeline.assembly.ladder import further
 from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.paths import BuiltPaths, build_paths
@@ -40,6 +41,7 @@ from pipeline.errors import (
     ScenarioError,
     TaskSettingError,
 )
+from pipeline.planner.residence import overfull
 from pipeline.planner.titles import title
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import default_cache
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
 
     from pipeline.assembly.obeying import PlanGiven
     from pipeline.plan.plan import Plan, TaskPlan
+    from pipeline.planner.planning import Planned
     from pipeline.planner.subjects import Subject
     from pipeline.runtime.drive import DriveFacts
     from pipeline.scenario.loading import LoadedScenario
@@ -212,6 +215,10 @@ def assemble(
         built = build_paths(scenario, equipment.world, drive.facts.streams, works)
     except AcceleratorError as err:
         raise ScenarioError([loaded.problem(("sites", VEHICLE, "host"), str(err))]) from err
+    meetings = predict_meetings(
+        built, planned, plan, equipment.quantiles, drive.schedule, percentile=percentile
+    )
+    plan = replace(plan, predicted=plan.predicted | meetings)
     core = _core(loaded, built, policed, equipment, plan)
     spec = RunSpec(
         run=secrets.token_hex(4),
@@ -249,7 +256,7 @@ def assemble(
         untrained=tuple(name for name, model in models.items() if model.untrained),
         timing_only=tuple(name for name, model in models.items() if model.timing_only),
         warnings=(
-            *_warnings(loaded, plan, policed),
+            *_warnings(loaded, plan, planned, policed),
             *([plan.together.note] if plan.together and plan.together.note else []),
             *policed.warnings,
             *(forecaster_note(name) for name in sorted(scenario.forecasters)),
@@ -348,9 +355,11 @@ def _hashes(
     }
 
 
-def _warnings(loaded: LoadedScenario, plan: Plan, policed: Policed) -> list[str]:
+def _warnings(
+    loaded: LoadedScenario, plan: Plan, planned: Mapping[str, Planned], policed: Policed
+) -> list[str]:
     """Deadlines that no route can be expected to meet, and tasks that cannot keep pace."""
-    warnings: list[str] = []
+    warnings = [] if plan.together is not None else overfull(list(planned.values()))
     for task in plan.tasks:
         if task.candidates[task.run].hedge is None and (reason := _unhedged(task)):
             text = f"task {task.task} goes without it: with the hedge it {reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pipeline.plan.document import PlanDocument, TaskDocument
+    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
     from pipeline.plan.mapped import MapDocument, MapTaskDocument
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -29,7 +29,9 @@ def _print_task(found: MapDocument, mapped: MapTaskDocument, task: TaskDocument)
         f"map of {mapped['name']}  (uplink in Mbit/s across, round trip in ms down; as predicted)"
     )
     for index in used:
-        print(f"  {letters[index]}  {task['candidates'][index]['title']}")
+        print(f"  {letters[index]}  {_legend(task['candidates'][index])}")
+    for index in found["refused"].get(mapped["name"], []):
+        print(f"  not on it, for memory: {task['candidates'][index]['title']}")
     at = found["nominal"]
     here = (
         found["load"].index(at["load"]),
@@ -57,3 +59,11 @@ def _print_task(found: MapDocument, mapped: MapTaskDocument, task: TaskDocument)
 
 def _rate(mbps: float) -> str:
     return f"{mbps:.0f}" if mbps >= 100 else f"{mbps:.3g}"  # noqa: PLR2004 - shown digits
+
+
+def _legend(candidate: CandidateDocument) -> str:
+    """A candidate's title, of a split with its cut."""
+    title = candidate["title"]
+    if candidate["route"] != "split" or " at " in title:
+        return title
+    return f"{title} at {', '.join(candidate['cut'])}"

@@ -106,6 +106,9 @@ def print_together(common: Common, document: PlanDocument) -> None:
     print_table(common, header, rows, left=3)
     busy = ", ".join(f"{name} {100 * share:.0f} %" for name, share in together["busy"].items())
     print(f"  busy: {busy} (limit {100 * max(together['limit'].values()):.0f} %)")
+    loading = together["load_ms"]
+    needs = ", ".join(f"{d} {size / 1e6:.1f} MB" for d, size in together["memory_bytes"].items())
+    print(f"  memory: {needs}{'' if loading is None else f', loaded in {loading:.1f} ms'}")
     for price in together["prices"]:
         less = "" if price["less"] is None else f", {price['step']} less {price['less']:+.3f}"
         if price["more"] or price["less"]:

@@ -48,6 +48,8 @@ class TogetherDocument(TypedDict):
     limit: dict[str, float]
     binding: list[str]
     prices: list[PriceDocument]
+    memory_bytes: dict[str, int]
+    load_ms: float | None
 
 
 def together_document(together: Together | None) -> TogetherDocument | None:
@@ -64,6 +66,8 @@ def together_document(together: Together | None) -> TogetherDocument | None:
         "limit": dict(together.limit),
         "binding": list(together.binding),
         "prices": [_price(price) for price in together.prices],
+        "memory_bytes": dict(together.memory),
+        "load_ms": None if together.load_ns is None else together.load_ns / _NS_PER_MS,
     }
 
 

@@ -61,6 +61,7 @@ class MapDocument(TypedDict):
     borders: MapBordersDocument
     nominal: MapNominalDocument
     tasks: list[MapTaskDocument]
+    refused: dict[str, list[int]]
 
 
 def validity_documents(found: Mapping[str, Validity]) -> list[ValidityDocument]:
@@ -102,6 +103,7 @@ def map_document(plan_map: PlanMap | None) -> MapDocument | None:
         "tasks": [
             {"name": name, "cells": _cells(region)} for name, region in plan_map.tasks.items()
         ],
+        "refused": {name: list(mine) for name, mine in plan_map.refused.items()},
     }
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     Samples = NDArray[np.int64]
 
-_LOW, _HIGH = 10.0, 90.0
-_BIAS = {"low": 0, "zero": None, "high": 1}
+LOW, HIGH = 10.0, 90.0
+BIAS = {"low": 0, "zero": None, "high": 1}
 _WAITS = ("edge_wait", "uplink_wait", "cloud_wait", "downlink_wait")
 
 
@@ -56,7 +56,7 @@ def predict(
             bands[span] = _crossing(mine, spread, hop_ns)
             bands[f"{span}_wait"] = _fixed(hop_ns)
         else:
-            bands[span] = _running(mine, quantiles, deliver_ns if span == "deliver" else 0)
+            bands[span] = running(mine, quantiles, deliver_ns if span == "deliver" else 0)
     for span, (mean_ns, most_ns) in waits_ns.items():
         before = bands.get(span, _fixed(0))
         runs = span.removesuffix("_wait") in steps
@@ -67,14 +67,14 @@ def predict(
     extra_ns = planned.source_ns + deliver_ns
     totals = {
         name: idle_ns(planned.world, candidate.route.steps, quantiles, extra_ns=extra_ns, bias=bias)
-        for name, bias in _BIAS.items()
+        for name, bias in BIAS.items()
     }
     mean_ns = sum(mean for span, (mean, _) in waits_ns.items() if span in bands)
     return Prediction(
         route=candidate.route.id,
-        latency_ns=tuple(_at(totals["zero"], level) + mean_ns for level in LEVELS),
-        low_ns=_at(totals["low"], _LOW),
-        high_ns=_at(totals["high"], percentile) + mean_ns,
+        latency_ns=tuple(value_at(totals["zero"], level) + mean_ns for level in LEVELS),
+        low_ns=value_at(totals["low"], LOW),
+        high_ns=value_at(totals["high"], percentile) + mean_ns,
         spans=bands,
     )
 
@@ -84,14 +84,15 @@ def _fixed(time_ns: int) -> SpanBand:
     return SpanBand(low_ns=time_ns, middle_ns=time_ns, high_ns=time_ns)
 
 
-def _running(
+def running(
     steps: Sequence[RouteStep], quantiles: Mapping[str, tuple[int, ...]], extra_ns: int
 ) -> SpanBand:
-    low, middle, high = (samples_ns(steps, quantiles, bias=bias) for bias in _BIAS.values())
+    """The band of steps one after the other, with a constant time beside them in ns."""
+    low, middle, high = (samples_ns(steps, quantiles, bias=bias) for bias in BIAS.values())
     return SpanBand(
-        low_ns=_at(low, _LOW) + extra_ns,
-        middle_ns=_at(middle, 50.0) + extra_ns,
-        high_ns=_at(high, _HIGH) + extra_ns,
+        low_ns=value_at(low, LOW) + extra_ns,
+        middle_ns=value_at(middle, 50.0) + extra_ns,
+        high_ns=value_at(high, HIGH) + extra_ns,
     )
 
 
@@ -99,7 +100,7 @@ def _crossing(steps: Sequence[RouteStep], spread: LinkSpread, hop_ns: int) -> Sp
     """A move, the hop out of the relay included; its first hop ends with the wait."""
     low_ns, middle_ns, high_ns = (0, 0, 0)
     for step in steps:
-        times = spread.transfer_ns(step.bytes, way_of(step), (_LOW, 50.0, _HIGH))
+        times = spread.transfer_ns(step.bytes, way_of(step), (LOW, 50.0, HIGH))
         low_ns, middle_ns, high_ns = (
             sum_ns + time_ns + hop_ns
             for sum_ns, time_ns in zip((low_ns, middle_ns, high_ns), times, strict=True)
@@ -107,5 +108,6 @@ def _crossing(steps: Sequence[RouteStep], spread: LinkSpread, hop_ns: int) -> Sp
     return SpanBand(low_ns=low_ns, middle_ns=middle_ns, high_ns=high_ns)
 
 
-def _at(sample: Samples, level: float) -> int:
+def value_at(sample: Samples, level: float) -> int:
+    """The figure of a sample that a percentile of it does not exceed."""
     return int(np.percentile(sample, level, method="inverted_cdf"))

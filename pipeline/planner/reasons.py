@@ -9,7 +9,7 @@ from pipeline.plan.reasons import Fallback, Flip, Reasons
 from pipeline.plan.steps import Run
 from pipeline.planner.choosing import Chooser, Elsewhere
 from pipeline.planner.conditions import AGREEMENT_SLACK, eligible
-from pipeline.planner.joint import best_together, quickened
+from pipeline.planner.joint import quickened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,8 +82,10 @@ class WhatIf:
                     tasks[place], deadline_ns=round(tasks[place].deadline_ns * factor)
                 )
             else:
-                tasks = quickened(tasks, "edge" if axis == "edge speed" else "cloud", factor)
-            plan = best_together(tasks, capacity=problem.capacity, wanted=problem.wanted)
+                span = "edge" if axis == "edge speed" else "cloud"
+                for resource in problem.resources.devices_of(span):
+                    tasks = quickened(tasks, resource, factor)
+            plan = problem.best(tasks)
         return () if plan is None else problem.chosen(plan)
 
     def _alone(self, axis: Axis, factor: float, place: int) -> int:
