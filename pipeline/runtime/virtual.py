@@ -347,9 +347,9 @@ class Kernel:
             device=command.device,
             began_ns=at_ns,
             ended_ns=ends_ns,
-            outputs=(self._output(facts, first.frame),)
-            if len(jobs) == 1  # nearly always
-            else tuple([self._output(facts, job.frame) for job in jobs]),
+            outputs=tuple([self._output(facts, job.frame) for job in jobs])
+            if len(jobs) > 1 or facts.made is not None
+            else (Output(ref=f"{facts.head}{first.frame}{facts.tail}"),),  # nearly always
             modelled_ns=duration_ns,
         )
         self._sequence = sequence = self._sequence + 1
