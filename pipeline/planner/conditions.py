@@ -82,10 +82,10 @@ def best_of(
 ) -> int:
     """Index of the candidate that the plan's rule takes, given what each would take.
 
-    The fastest of those in time and in pace that agree best, to two points; where there is none,
-    of those in pace whose hedge is in time and whose expected agreement is best; else the fastest
-    of all. Only allowed ones count, and there must be one; what goes without the hedge that the
-    scenario asks for counts only where it alone can run.
+    The fastest of those in pace, and in time by themselves or by their hedge, that agree best, to
+    two points; what needs its hedge by the agreement expected of both. Where there is none, the
+    fastest of all. Only allowed ones count, and there must be one; what goes without the hedge that
+    the scenario asks for counts only where it alone can run.
 
     Args:
         candidates: The candidates.
@@ -93,15 +93,14 @@ def best_of(
         deadline_ns: The task's shortest deadline.
         in_pace: Whether each keeps pace with the task's frames.
     """
-    allowed = asked(candidates)
-    in_time = [i for i in allowed if latencies_ns[i] <= deadline_ns and in_pace[i]]
-    if in_time:
-        worth = [candidates[i].agreement or 0.0 for i in in_time]
-    else:
-        in_time = [i for i in allowed if _covered(candidates[i], deadline_ns) and in_pace[i]]
-        worth = [candidates[i].expected or 0.0 for i in in_time]
+    allowed = [i for i in asked(candidates) if in_pace[i]]
+    alone = [i for i in allowed if latencies_ns[i] <= deadline_ns]
+    covered = [i for i in allowed if i not in alone and _covered(candidates[i], deadline_ns)]
+    in_time = [*alone, *covered]
+    worth = [candidates[i].agreement or 0.0 for i in alone]
+    worth += [candidates[i].expected or 0.0 for i in covered]
     if not in_time:
-        return min(allowed, key=lambda i: (latencies_ns[i], i))
+        return min(asked(candidates), key=lambda i: (latencies_ns[i], i))
     best = max(worth)
     good = [i for i, mine in zip(in_time, worth, strict=True) if mine >= best - AGREEMENT_SLACK]
     return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up, i))

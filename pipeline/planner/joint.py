@@ -50,6 +50,9 @@ class JointCandidate:
         memory: Bytes that it needs on each device, by the device's name.
         fallback: What a late answer is worth, from 0 to 1: what a hedge gives, which is in time.
         bare: Whether it goes without the hedge that another candidate of the same route has.
+        hedge_on: Resource that its hedge runs on; None without one that is in time.
+        hedge_ends_ns: When that hedge has answered if it starts as early as it can and no other
+            task is in its way.
     """
 
     name: str
@@ -59,6 +62,8 @@ class JointCandidate:
     memory: Mapping[str, int] = field(default_factory=dict)
     fallback: float = 0.0
     bare: bool = False
+    hedge_on: Resource | None = None
+    hedge_ends_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -185,7 +190,8 @@ def undominated(task: JointTask) -> tuple[int, ...]:
     One is left out where another has no less accuracy, is no slower in any of as many sorted
     samples, holds no resource longer and needs no more memory: taking the other instead never
     loses, for this task or for those that wait for it. That needs an accuracy no lower than what
-    its late answers are worth, and these worth no less than the other's. Of equals the first stays.
+    its late answers are worth, and these worth no less and no later than the other's. Of equals the
+    first stays.
     """
     candidates = task.candidates
     accuracy = np.array([c.accuracy for c in candidates])
@@ -194,6 +200,8 @@ def undominated(task: JointTask) -> tuple[int, ...]:
     better = accuracy[:, None] >= np.maximum(accuracy[None, :], fallback[:, None])
     better &= fallback[:, None] >= fallback[None, :]
     better &= (needs[:, None, :] <= needs[None, :, :]).all(axis=2)
+    ends = np.array([np.inf if c.hedge_on is None else c.hedge_ends_ns for c in candidates])
+    better &= ends[:, None] <= ends[None, :]
     np.fill_diagonal(better, val=False)
     beaten = {
         int(index)
@@ -375,9 +383,22 @@ class _Table:
     def _met(self, wanted: float) -> NDArray[np.float64]:
         """Importance of the tasks that keep a share in time, by combination."""
         met = np.zeros(self._choices.shape[1])
-        for task, share in zip(self._tasks, self._in_time, strict=True):
-            met += task.importance * (share >= wanted - _ROUNDING)
+        for place, task in enumerate(self._tasks):
+            kept = self._in_time[place] >= wanted - _ROUNDING
+            met += task.importance * (kept | self._covered(place))
         return met
+
+    def _covered(self, place: int) -> NDArray[np.bool_]:
+        """Whether a task's hedge answers in time behind the other tasks' jobs, by combination."""
+        task, mine = self._tasks[place], self._choices[place]
+        found = np.zeros(len(mine), np.bool_)
+        for index, candidate in enumerate(task.candidates):
+            if candidate.hedge_on is None:
+                continue
+            rows = mine == index
+            waits = self._waits_at_ns[place][rows, self._names.index(candidate.hedge_on)]
+            found[rows] = candidate.hedge_ends_ns + waits <= task.deadline_ns
+        return found
 
     def _bare(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """Importance of the tasks that go without their hedge, in some combinations."""

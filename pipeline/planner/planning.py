@@ -360,10 +360,9 @@ def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple
     feasible = [i for i in allowed if candidates[i].feasible]
     if not feasible:
         return None, fastest
-    alone = [i for i in feasible if candidates[i].keeps_alone]
-    worth = {i: candidates[i].agreement or 0.0 for i in alone} or {
-        i: candidates[i].expected or 0.0
-        for i in feasible  # their hedges answer in time
+    worth = {  # of what is late without its hedge: with what the hedge answers
+        i: (candidates[i].agreement if candidates[i].keeps_alone else candidates[i].expected) or 0.0
+        for i in feasible
     }
     best = max(worth.values())
     good = [i for i, mine in worth.items() if mine >= best - AGREEMENT_SLACK]

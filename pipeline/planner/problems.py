@@ -310,6 +310,8 @@ def _candidate(
         latencies_ns=_quantiles_of(own_ns, extra_ns),
         holds_ns=holds,
         fallback=0.0 if cover is None or not cover.keeps else cover.agreement or 0.0,
+        hedge_on=None if cover is None or not cover.keeps else resources.keys[world.edge.name],
+        hedge_ends_ns=0 if cover is None else cover.least_ns,
     )
 
 

@@ -215,3 +215,26 @@ def test_what_goes_without_its_hedge_is_taken_only_where_nothing_fits_with_it() 
         found = best_together(tasks, capacity={"edge": share})
         assert found is not None
         assert sum(found.chosen) == sum(chosen), share
+
+
+def test_a_hedge_that_answers_in_time_keeps_the_share_that_is_wanted() -> None:
+    """Half of the frames are late over the link; the car covers them, if its answer is in time."""
+    car = candidate("car", 0.6, 50, edge=40)
+    far = JointCandidate(
+        name="far",
+        accuracy=0.9,
+        latencies_ns=np.array([60 * MS] * 5 + [300 * MS] * 5, np.int64),
+        holds_ns={"edge": 20 * MS},
+        fallback=0.6,
+        hedge_on="edge",
+        hedge_ends_ns=90 * MS,
+    )
+    late = replace(far, hedge_ends_ns=110 * MS)
+    bare = replace(far, fallback=0.0, hedge_on=None)
+    chosen = []
+    for second in (far, late, bare):
+        task = JointTask(name="t", candidates=(car, second), frames_per_s=10, deadline_ns=100 * MS)
+        found = best_together([task], capacity=CAPACITY, wanted=0.99)
+        assert found is not None
+        chosen.append(found.chosen)
+    assert chosen == [(1,), (0,), (0,)]
