@@ -90,6 +90,7 @@ class Flights:
                 self._settle(frame, "dropped", admitted, at_ns, out)
             elif (
                 not self._late_grants  # at full speed nothing may be lost
+                and admitted.chart.predicted_ns <= frame.time_ns  # else all run, and are late
                 and at_ns + admitted.chart.predicted_ns > frame.expires_at_ns
             ):
                 self._admission.give_back(task, admitted)  # no path's deadline can be met
@@ -145,16 +146,14 @@ class Flights:
                     continue
                 frame.submitted |= bit
                 task, number = frame.key
-                hurries = self._drops and not frame.offer.warmup
+                hurries = self._drops and attempt.hurries and not frame.offer.warmup
                 out += self._devices.submit(
                     Job(number, task, index),
                     device,
                     deadline_at_ns=frame.deadline_at_ns,
                     inputs=frame.refs_after(chart.steps[index].after),
                     at_ns=at_ns,
-                    start_by_ns=frame.expires_at_ns - attempt.rest_ns[index]
-                    if hurries
-                    else NEVER_NS,
+                    start_by_ns=frame.expires_at_ns - chart.rest_ns[index] if hurries else NEVER_NS,
                     lengths_ns=chart.alone_ns[index],
                 )
             elif chart.channels[index]:

@@ -74,8 +74,7 @@ class Attempt:
     Attributes:
         chart: The route as the vehicle sees it.
         way: How far the frame got on it.
-        rest_ns: Per step the time from its latest useful start to the frame's last deadline; 0
-            where no frame of the route can be in time.
+        hurries: Whether a frame of the route can be in time; where none can, all run and are late.
         elsewhere: Stamps that another site made.
         nonce: Number of its request; 0 where nothing was asked of a cloud.
         sent_ns: When that was sent, run time.
@@ -95,10 +94,10 @@ class Attempt:
         "chart",
         "dead",
         "elsewhere",
+        "hurries",
         "modelled_ns",
         "nonce",
         "overrun",
-        "rest_ns",
         "seen_cloud",
         "sent_ns",
         "way",
@@ -107,7 +106,7 @@ class Attempt:
     def __init__(self, chart: Chart, time_ns: int) -> None:
         self.chart = chart
         self.way = Itinerary(chart)
-        self.rest_ns = chart.rest_ns if chart.predicted_ns <= time_ns else chart.unhurried_ns
+        self.hurries = chart.predicted_ns <= time_ns
         self.elsewhere: dict[str, int] = {}
         self.nonce = self.sent_ns = self.bytes_up = self.bytes_down = self.modelled_ns = 0
         self.overrun = self.seen_cloud = self.dead = False

@@ -49,7 +49,6 @@ class Chart:
         alone_ns: Per step its predicted time, for a device that runs it alone.
         lengths_ns: Per step the same, then of batches of two, three and so on.
         rest_ns: Per step the predicted time from its start to the end of the route.
-        unhurried_ns: Per step 0, in place of `rest_ns` where no frame can be in time.
     """
 
     __slots__ = (
@@ -77,7 +76,6 @@ class Chart:
         "spans",
         "spans_elsewhere",
         "steps",
-        "unhurried_ns",
         "waits",
     )
 
@@ -154,7 +152,6 @@ class Chart:
             after_ns = max([rest_ns[i] for i in self.follows[index]], default=0)
             rest_ns[index] = steps[index].latency_ns + after_ns
         self.rest_ns = tuple(rest_ns)
-        self.unhurried_ns = (0,) * len(steps)
 
     def stamped(self, stamps: Iterable[tuple[str, int]]) -> dict[str, int]:
         """Stamps of another site, run time in ns, those left out that it has no right to make."""
