@@ -23,7 +23,7 @@ sites: {vehicle: {}, cloud: {}}
 links:
   cell: {between: [vehicle, cloud], up: 10Mbit/s, down: 50Mbit/s, rtt: 40ms}
 devices:
-  edge0: {spec: ecu.toml, site: vehicle}
+  edge0: {spec: ecu.toml, site: vehicle, faults: [{kind: slow, at: 0s, for: 60s, factor: 2}]}
   cloud0: {spec: furiosa-warboy, site: cloud}
 tasks:
   objects:
@@ -39,7 +39,7 @@ evidence: {images: none}
 
 @pytest.mark.slow
 def test_a_large_network_on_a_slow_device_wins_offline_and_loses_in_time(tmp_path: Path) -> None:
-    """By three points each way, in the urban scene, on a control unit without an NPU.
+    """By three points each way, in the urban scene, on a control unit without an NPU at half its clock.
 
     Of the large network a quarter of the frames is answered, all of them late, and each answer is
     better; the small one answers more of them sooner. The world moves on meanwhile.
