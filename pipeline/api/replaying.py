@@ -454,7 +454,13 @@ def _facts(
         scenario=scenario.name,
         seed=spec.seed,
         devices=[
-            DeviceFacts(name=d.name, id=d.id, label=d.label, compute=d.compute or None)
+            DeviceFacts(
+                name=d.name,
+                id=d.id,
+                label=d.label,
+                compute=d.compute or None,
+                computes={s.name: s.computes for s in spec.segments_on(d.name) if s.computes},
+            )
             for d in spec.devices.values()
         ],
         hosts=hosts,
@@ -517,6 +523,7 @@ def _notes(assembled: Assembled, outcome: Outcome, primed: Primed, *, virtual: b
     notes.extend(
         f"link {name}: {link.describe()}" for name, link in spec.links.items() if link.trace
     )
+    notes.extend(line for task in assembled.plan.tasks for line in task.numerics)
     notes.extend(
         f"the network of {task} is untrained: the run shows timing, not accuracy"
         for task in assembled.untrained

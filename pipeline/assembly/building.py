@@ -20,9 +20,9 @@ from pipeline.assembly.following import (
     forecaster_of,
     forecaster_work,
 )
-from pipeline.assembly.ladder import further
+from pipeline.assembly.ladder import first, further
 from pipeline.assembly.links import world_for
-from pipeline.assembly.models import LoadedModel, load_model
+from pipeline.assembly.numerics import Numerics
 from pipeline.assembly.paths import BuiltPaths, build_paths
 from pipeline.assembly.planning import make_plan
 from pipeline.assembly.policies import (
@@ -36,6 +36,7 @@ from pipeline.assembly.policies import (
     stateful_problems,
     switch_of,
 )
+from pipeline.assembly.tasks import allowed_routes, codecs_of, first_models, misread, task_spec
 from pipeline.errors import (
     CutError,
     InputError,
@@ -44,40 +45,34 @@ from pipeline.errors import (
     PlanError,
     Problem,
     ScenarioError,
-    TaskSettingError,
 )
 from pipeline.planner.explaining import title
 from pipeline.planner.planning import Planned, Wishes, plan_task
 from pipeline.planner.pricing import HOP_TABLE
-from pipeline.planner.subjects import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.verifying import Verifier
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import ResultCache, default_cache
 from pipeline.runtime.spec import (
-    PictureInput,
-    PillarInput,
     RunSpec,
-    TaskSpec,
-    TensorInput,
-    TrackInput,
 )
 from pipeline.runtime.timing import Hops
 from pipeline.scenario.references import VEHICLE
-from pipeline.tasks.outputs.registry import output_decoder
 from pipeline.values import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.assembly.models import LoadedModel
     from pipeline.assembly.obeying import PlanGiven
     from pipeline.plan.plan import Plan
+    from pipeline.planner.subjects import Subject
     from pipeline.runtime.drive import DriveFacts, StreamFacts
     from pipeline.scenario.loading import LoadedScenario
-    from pipeline.scenario.models import Scenario, Task, Wire
+    from pipeline.scenario.models import Scenario
     from replay.schedule import ScheduledFrame
 
     Array = NDArray[np.generic[object]]
@@ -161,8 +156,8 @@ def assemble(
         equipment = equip(loaded, seed=seed, allow_outside=allow_outside)
     except ScenarioError as err:
         problems.extend(err.problems)
-    models = _models(loaded, problems, cache_root, allow_outside=allow_outside)
-    problems += [] if drive is None else _misread(loaded, models, drive.facts)
+    models = first_models(loaded, problems, cache_root, allow_outside=allow_outside)
+    problems += [] if drive is None else misread(loaded, models, drive.facts)
     reading = [name for name in scenario.tasks if name not in scenario.forecasters]
     stateful = [name for name in reading if name in models and models[name].stateful]
     problems += stateful_problems(loaded, stateful)
@@ -179,14 +174,35 @@ def assemble(
         name: task_spec(name, models[name], drive.facts.streams[scenario.tasks[name].input.stream])
         for name in reading
     }
+    numerics = Numerics(
+        loaded,
+        drive,
+        equipment,
+        directory=cache_root / "models",
+        allow_outside=allow_outside,
+    )
+    firsts = {
+        name: first(
+            spec,
+            next(iter(scenario.tasks[name].variants)),
+            models[name],
+            codecs_of(scenario.tasks[name].wire, spec),
+            numerics,
+        )
+        for name, spec in tasks.items()
+    }
     ladders = further(
-        loaded, tasks, {name: models[name] for name in reading}, cache_root, allow_outside
+        loaded,
+        tasks,
+        {name: models[name] for name in reading},
+        numerics,
+        cache_root=cache_root,
+        allow_outside=allow_outside,
     )
     planned = {
         name: _plan(
             loaded,
-            name,
-            tasks[name],
+            firsts[name],
             ladders[name],
             models[name],
             equipment,
@@ -205,7 +221,12 @@ def assemble(
         for name, ladder in ladders.items()
         for variant, subject in ladder.items()
     }
-    hashes = _hashes(scenario, models, hedging, equipment)
+    hashes = _hashes(scenario, models, hedging, equipment) | {
+        f"int8:{name}/{one.variant}": one.int8.graph.sha256
+        for name, own in firsts.items()
+        for one in (own, *ladders[name].values())
+        if one.int8 is not None and one.int8.graph is not None
+    }
     if given is not None:
         given.require(hashes)
         equipment = with_values(equipment, quantiles=given.quantiles(equipment.quantiles))
@@ -231,7 +252,12 @@ def assemble(
     plan = replace(
         plan,
         tasks=tuple(
-            replace(task, hedge=hedge_name(loaded, policed.tasks[task.task])) for task in plan.tasks
+            replace(
+                task,
+                hedge=hedge_name(loaded, policed.tasks[task.task]),
+                numerics=tuple(str(told) for told in numerics.told if told.task == task.task),
+            )
+            for task in plan.tasks
         ),
     )
     try:
@@ -279,74 +305,15 @@ def assemble(
             *_warnings(loaded, plan, policed),
             *([plan.together.note] if plan.together and plan.together.note else []),
             *policed.warnings,
+            *numerics.warnings,
             *(forecaster_note(name) for name in sorted(scenario.forecasters)),
         ),
     )
 
 
-def _models(
-    loaded: LoadedScenario, problems: list[Problem], cache_root: Path, *, allow_outside: bool
-) -> dict[str, LoadedModel]:
-    """Model of each task's first variant; what is wrong with one goes to `problems`."""
-    models: dict[str, LoadedModel] = {}
-    for name, task in loaded.scenario.tasks.items():
-        variant_name, variant = next(iter(task.variants.items()))
-        at = ("tasks", name, "variants", variant_name, "model")
-        try:
-            models[name] = load_model(
-                task,
-                variant,
-                beside=loaded.path,
-                directory=cache_root / "models",
-                allow_outside=allow_outside,
-            )
-            told = models[name].told
-            output_decoder(told.decoder, told.parameters)
-        except TaskSettingError as err:
-            problems.append(loaded.problem(("tasks", name, *err.at), str(err)))
-        except InputError as err:
-            where = at if name not in models else ("tasks", name, "output")
-            problems.append(loaded.problem(where, str(err)))
-    return models
-
-
-def _misread(
-    loaded: LoadedScenario, models: dict[str, LoadedModel], facts: DriveFacts
-) -> Iterator[Problem]:
-    """Networks for pictures on a LiDAR's stream, and the other way about."""
-    for name, model in models.items():
-        stream = loaded.scenario.tasks[name].input.stream
-        kind = facts.streams[stream].kind
-        if isinstance(model.told.input, TrackInput | TensorInput):
-            continue
-        if isinstance(model.told.input, PillarInput) != (kind == "lidar"):
-            reads = "pictures" if kind == "lidar" else "a LiDAR's sweeps"
-            reason = f"{stream!r} is a {kind}, and {model.name} reads {reads}"
-            yield loaded.problem(("tasks", name, "input", "stream"), reason)
-
-
-def task_spec(name: str, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
-    """How a task's frames become the network's input, and its outputs a result."""
-    taken = model.told.input
-    assert not isinstance(taken, TrackInput), "planned with its path"  # noqa: S101
-    if isinstance(taken, PillarInput) and facts.calibration is not None:
-        taken = PillarInput(spec=with_values(taken.spec, mounting=facts.calibration.mounting))
-    pictures = isinstance(taken, PictureInput)
-    return TaskSpec(
-        name=name,
-        input=taken,
-        input_name=model.graph.inputs[0],
-        source_width=facts.width if pictures else 0,
-        source_height=facts.height if pictures else 0,
-        decoder=model.told.decoder,
-        parameters=model.told.parameters,
-    )
-
-
 def _plan(
     loaded: LoadedScenario,
-    name: str,
-    spec: TaskSpec,
+    first: Subject,
     ladder: Mapping[str, Subject],
     model: LoadedModel,
     equipment: Equipment,
@@ -357,25 +324,16 @@ def _plan(
     cache_root: Path,
     now_ns: Callable[[], int],
 ) -> Planned:
-    scenario = loaded.scenario
+    scenario, name = loaded.scenario, first.task.name
     task = scenario.tasks[name]
     paths = [path for path in scenario.paths.values() if name in path.tasks]
-    first = Subject(
-        task=spec,
-        variant=next(iter(task.variants)),
-        graph=model.graph,
-        model=model.sha256[:32],
-        result_bytes=0,
-        codecs=_codecs(task.wire, spec),
-        timing_only=model.timing_only,
-    )
     # What hedges the others is kept for that.
     competing = [s for variant, s in ladder.items() if variant != hedging_variant(loaded)]
     world = world_for(
         equipment.world, equipment.link, task=name, percentile=percentile, devices=task.devices
     )
     wishes = Wishes(
-        allowed=_allowed(task, model),
+        allowed=allowed_routes(task, model),
         deadline_ns=min(path.tightest_ns for path in paths),
         period_ns=_period_of(scenario, name, facts),
         frame_bytes=facts.frame_bytes,
@@ -437,23 +395,6 @@ def _hops(equipment: Equipment) -> Hops:
         ns_per_mib=host.hop_ns(message_bytes=_MIB) - fixed_ns,
         jitter=HOP_TABLE,
     )
-
-
-def _codecs(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
-    """Codecs that cut tensors may cross by."""
-    found: tuple[str, ...] = (wire.codec,)
-    if wire.codec == "auto":
-        sparse = isinstance(spec.input, PillarInput)
-        found = (*TENSOR_CODECS, *(SPARSE_CODECS if sparse else ()))
-    zstd = tuple(f"zstd:{name}" for name in found)
-    return {"none": found, "zstd": zstd, "auto": (*found, *zstd)}[wire.lossless]
-
-
-def _allowed(task: Task, model: LoadedModel) -> tuple[str, ...]:
-    """Routes that may be taken; a stateful model runs whole, at one site."""
-    if not model.stateful or "auto" not in task.routes:
-        return task.routes
-    return ("edge", "raw", "encoded")
 
 
 def _core(

@@ -136,7 +136,8 @@ class LayerDocument(TypedDict):
 class TaskDocument(TypedDict):
     """The candidates of one task; `chosen` is an index into them, or None.
 
-    `layers` are operators of the candidate that runs.
+    `layers` are operators of the candidate that runs; `numerics` says what the variants compute on
+    devices that know int8 alone.
     """
 
     name: str
@@ -146,6 +147,7 @@ class TaskDocument(TypedDict):
     candidates: list[CandidateDocument]
     layers: list[LayerDocument]
     relaxations: list[RelaxationDocument]
+    numerics: list[str]
 
 
 class PlanDocument(TypedDict):
@@ -225,6 +227,7 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
             }
             for relaxed in task.relaxations
         ],
+        "numerics": list(task.numerics),
     }
 
 

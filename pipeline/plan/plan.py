@@ -185,6 +185,7 @@ class TaskPlan(Value, frozen=True, kw_only=True):
         hedge: What covers the one that runs, `tail` or `variant:NAME`; "" for nothing.
         layers: Operators of the one that runs that could run elsewhere at their site.
         relaxations: Where none is feasible, what would make one so, least change first.
+        numerics: What its variants compute on devices that know int8 alone, for people.
     """
 
     task: str
@@ -195,6 +196,7 @@ class TaskPlan(Value, frozen=True, kw_only=True):
     hedge: str = ""
     layers: tuple[LayerPlace, ...] = ()
     relaxations: tuple[Relaxation, ...] = ()
+    numerics: tuple[str, ...] = ()
 
     @property
     def route(self) -> Route:

@@ -120,7 +120,7 @@ def placed(subject: Subject, world: World, shape: Shape) -> list[Draft]:
         for far, far_gap in _sitings(graph, everything - shape.head, world.at(sites.cloud)):
             order = [*chunks(graph, shape.head, near), *chunks(graph, everything - shape.head, far)]
             base = f"{subject.task.name}/{subject.variant}"
-            parts = tuple(named(base, len(graph.operators), order))
+            parts = tuple(named(base, len(graph.operators), order, subject.tags))
             draft = _draft(subject, world, shape, parts)
             found.setdefault(draft.route.id, replace(draft, gap=max(near_gap, far_gap)))
     return list(found.values())

@@ -100,7 +100,8 @@ def _on_edge(subject: Subject, world: World, covered: Draft) -> tuple[RouteStep,
         (part.device, part.operators) for part in covered.parts if part.operators <= covered.head
     ]
     chain = [*near, (world.edge.name, everything - covered.head)]
-    parts = tuple(named(f"{subject.task.name}/{subject.variant}", len(everything), chain))
+    base = f"{subject.task.name}/{subject.variant}"
+    parts = tuple(named(base, len(everything), chain, subject.tags))
     tail = parts[-1]
     work = segment_work(subject.graph, tail.operators, tail.segment)
     draft = replace(covered, parts=parts)

@@ -131,7 +131,8 @@ def plan_task(
 
     Args:
         ladder: The task's variants that compete, each with its `result_bytes` still to be measured;
-            the first one's uncut, uncoded network is what results are compared with.
+            the first one's uncut, uncoded network as its file has it is what results are compared
+            with.
         world: What to price against.
         wishes: What the scenario asks.
         pictures: Data of a few frames: pixels or points, as `runtime.samples` has them.
@@ -150,9 +151,12 @@ def plan_task(
     reference: list[Result] | None = None
     measured_ladder = []
     for number, plain in enumerate(ladder):
-        measure = Measure(plain, pictures, cache=cache, directory=directory, now_ns=now_ns)
+        exact, measure = (
+            Measure(one, pictures, cache=cache, directory=directory, now_ns=now_ns)
+            for one in (replace(plain, int8=None), plain)
+        )
         try:
-            own, size = measure.reference(drafts(plain, world)[0])
+            own, size = exact.reference(drafts(replace(plain, int8=None), world)[0])
             reference = own if reference is None else reference
             subject = replace(
                 plain,
@@ -186,6 +190,7 @@ def plan_task(
             if further is not None:
                 found[further[0].route.id] = further
         finally:
+            exact.close()
             measure.close()
     candidates = [candidate for _, candidate in found.values()]
     name = ladder[0].task.name

@@ -182,7 +182,7 @@ def test_chunks_are_convex_and_in_an_order_that_runs(tmp_path: Path) -> None:
             makers = {graph.tensors[name].producer for name in graph.operators[index].inputs}
             assert makers - {None} <= over | operators
         over |= operators
-    names = [part.segment for part in named("t/v", 5, found)]
+    names = [part.segment for part in named("t/v", 5, found, {})]
     assert len(set(names)) == len(names)
 
 
