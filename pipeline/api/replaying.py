@@ -523,7 +523,14 @@ def _notes(assembled: Assembled, outcome: Outcome, primed: Primed, *, virtual: b
     notes.extend(
         f"link {name}: {link.describe()}" for name, link in spec.links.items() if link.trace
     )
-    notes.extend(line for task in assembled.plan.tasks for line in task.numerics)
+    notes.extend(
+        dict.fromkeys(
+            f"{segment.name} on {device} computes {segment.computes}"
+            for device in spec.devices
+            for segment in spec.segments_on(device)
+            if segment.computes
+        )
+    )
     notes.extend(
         f"the network of {task} is untrained: the run shows timing, not accuracy"
         for task in assembled.untrained

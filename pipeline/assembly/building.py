@@ -222,7 +222,7 @@ def assemble(
         for variant, subject in ladder.items()
     }
     hashes = _hashes(scenario, models, hedging, equipment) | {
-        f"int8:{name}/{one.variant}": one.int8.graph.sha256
+        f"int8:{name}/{one.variant}": one.int8.id
         for name, own in firsts.items()
         for one in (own, *ladders[name].values())
         if one.int8 is not None and one.int8.graph is not None

@@ -128,48 +128,50 @@ class Numerics:
             return None
         words = dict.fromkeys(found, "float32, as `numerics` has it, and is priced in int8")
         takers = sorted(name for name, wanted in found.items() if wanted == "int8")
-        graph: Graph | None = None
+        graph, identity = None, ""
         if takers:
-            graph, how = self._form(task, variant, spec, model, takers)
+            graph, identity, how = self._form(task, variant, spec, model, takers)
             words |= dict.fromkeys(takers, how)
         self.told.append(Told(task=task, variant=variant, computes=words))
         return Int8(
             graph=graph,
+            id=identity,
             devices=frozenset(takers if graph is not None else ()),
             words=words,
         )
 
     def _form(
         self, task: str, variant: str, spec: TaskSpec, model: LoadedModel, takers: Sequence[str]
-    ) -> tuple[Graph | None, str]:
-        """The network in int8 and how it came to be, or nothing and why."""
+    ) -> tuple[Graph | None, str, str]:
+        """The network in int8, what it is from and how it came to be; or nothing and why."""
         asked = [n for n in takers if self._loaded.scenario.devices[n].numerics == "int8"]
         if model.untrained and not asked:
-            return None, "float32, since it was never trained, and is priced in int8"
+            return None, "", "float32, since it was never trained, and is priced in int8"
         shipped = self._shipped(task, variant, model)
         if shipped is not None:
-            return shipped.graph, f"int8, as {shipped.name} is shipped"
-        reason, count = "", 0
+            return shipped.graph, shipped.sha256, f"int8, as {shipped.name} is shipped"
+        reason = ""
         try:
             if model.stateful:
                 reason = "its answers hang on what it saw before, which single frames do not show"
             else:
                 feeds = [network_input(spec, data) for data in self._calibration(task)]
-                count = len(feeds)
                 made = quantised(model.graph, spec, feeds, self._directory)
                 if isinstance(made, str):
                     reason = made
                 else:
-                    return made, f"int8, quantised from {count} frames of the drive"
+                    how = f"int8, quantised from {len(feeds)} frames of the drive"
+                    return made, made_from(model.graph, spec, feeds), how
         except OSError as err:
             reason = f"{self._directory} cannot be written: {err.strerror}"
         at = ("tasks", task, "variants", variant, "model")
+        why = "is to compute int8" if asked else "takes int8 alone"
         text = (
-            f"{', '.join(takers)} takes int8 alone, and this network computes float32 there: "
+            f"{', '.join(takers)} {why}, and this network computes float32 there: "
             f"{reason}; its times are int8's, its results float32's"
         )
         self.warnings.append(str(self._loaded.problem(at, text)))
-        return None, f"float32, and is priced in int8: {reason}"
+        return None, "", f"float32, and is priced in int8: {reason}"
 
     def _shipped(self, task: str, variant: str, model: LoadedModel) -> LoadedModel | None:
         """The int8 form that is shipped beside a built-in model, where it fits all its parts."""
@@ -217,9 +219,9 @@ def quantised(graph: Graph, spec: TaskSpec, feeds: Sequence[Feed], directory: Pa
     """
     if not feeds:
         return "the drive has no frame to find ranges on"
-    stem = f"{graph.path.stem[:24]}-{_key(graph, spec, feeds)}"
+    stem = f"{graph.path.stem[:24]}-{made_from(graph, spec, feeds)}"
     path, refused = directory / f"{stem}-int8.onnx", directory / f"{stem}-int8.why"
-    if path.is_file():
+    with contextlib.suppress(ModelError):  # none yet, or one that a disk has damaged
         return load_graph(path)
     if refused.is_file():
         return refused.read_text(encoding="utf-8")
@@ -259,8 +261,11 @@ def _made(graph: Graph, spec: TaskSpec, feeds: Sequence[Feed], to: Path) -> str:
     return ""
 
 
-def _key(graph: Graph, spec: TaskSpec, feeds: Sequence[Feed]) -> str:
-    """Changes with anything that could change what quantising makes, or says of it."""
+def made_from(graph: Graph, spec: TaskSpec, feeds: Sequence[Feed]) -> str:
+    """Hash of all that could change what quantising makes, or says of it: 32 digits.
+
+    Two machines may round a range otherwise in its last bit; of what they make this is the same.
+    """
     what = {
         "format": _FORMAT,
         "scheme": SCHEME,

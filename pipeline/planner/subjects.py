@@ -28,11 +28,13 @@ class Int8:
 
     Attributes:
         graph: The network in int8, its tensors named alike; None where it stays float32.
+        id: What it was made from, hexadecimal, the same on every machine.
         devices: Names of those that compute it; the others stay with float32.
         words: How each computes, by name, for people, such as `int8, quantised from 16 frames`.
     """
 
     graph: Graph | None
+    id: str
     devices: frozenset[str]
     words: Mapping[str, str]
 
@@ -41,7 +43,7 @@ class Int8:
         """What tells a segment in int8 from the same operators in float32, by device."""
         if self.graph is None:
             return {}
-        return dict.fromkeys(self.devices, f"@int8-{self.graph.sha256[:8]}")
+        return dict.fromkeys(self.devices, f"@int8-{self.id[:8]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

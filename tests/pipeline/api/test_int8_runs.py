@@ -17,6 +17,7 @@ from pipeline.assembly import Assembled, assemble, drives, numerics
 from pipeline.assembly.drives import build_drive
 from pipeline.assembly.feeding import network_input
 from pipeline.assembly.numerics import SCHEME
+from pipeline.cli import main
 from pipeline.errors import ScenarioError
 from pipeline.graph import load_graph
 from pipeline.plan.file import PlanMismatchError
@@ -208,6 +209,20 @@ def test_the_shipped_int8_form_is_taken_in_place_of_quantising(
     split = _assembled(write(SHIPPED, "split"))
     head, tail = (split.spec.segments[name].computes for name in _runs(split))
     assert (head, tail) == ("int8, as builtin:camera-nano-int8 is shipped", "")
+
+
+def test_check_says_what_will_be_computed(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In words, and as JSON."""
+    scenario = str(write(SHIPPED, "edge"))
+    words = "nano on edge0 computes int8, as builtin:camera-nano-int8 is shipped"
+    with pytest.raises(SystemExit, match="0"):
+        main(["check", scenario])
+    assert f" objects: {words}" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="0"):
+        main(["check", scenario, "--json"])
+    assert json.loads(capsys.readouterr().out)["numerics"] == {"objects": [words]}
 
 
 def test_a_quantised_file_is_left_alone_and_float_devices_too(write: Callable[..., Path]) -> None:

@@ -155,6 +155,14 @@ def test_a_killed_writer_leaves_nothing_that_is_taken_and_is_swept_later(
     assert not left.exists()
 
 
+def test_a_damaged_file_is_made_again(network: Graph, tmp_path: Path) -> None:
+    """A disk may lose what was written."""
+    found = _made(quantised(network, TASK, _feeds(), tmp_path / "models"))
+    whole = found.path.read_bytes()
+    found.path.write_bytes(whole[: len(whole) // 2])
+    assert _made(quantised(network, TASK, _feeds(), tmp_path / "models")) == found
+
+
 @pytest.mark.parametrize(
     ("nodes", "reason"),
     [
