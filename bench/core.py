@@ -10,6 +10,7 @@ machine takes nothing from either.
 
 from __future__ import annotations
 
+import sys
 import tracemalloc
 from pathlib import Path
 from statistics import median
@@ -24,9 +25,12 @@ from pipeline.api.replaying import modelled_setup
 from pipeline.runtime.virtual import run_virtual
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
+    from types import FrameType
 
     from pipeline.runtime.virtual_setup import VirtualSetup
+
+    TraceFunction = Callable[[FrameType, str, object], "TraceFunction"]
 
 AIM = 1.0
 _URBAN = Path(__file__).resolve().parents[1] / "examples" / "urban" / "scenario.yaml"
@@ -52,6 +56,7 @@ def measure(*, rows: int, repeats: int) -> Figure:
     ratio = median(one / other for one, other in zip(ours, rival, strict=True))
     few_per_s = median([_ours(small) for _ in range(repeats)])
     row_bytes = _bytes_per_row(small, large)
+    steps, calls = _work_per_row(_setup(_ROWS_PER_PASS))
     return Figure(
         name="core",
         what="path-frames settled a second of a core under the virtual driver, urban example",
@@ -64,11 +69,14 @@ def measure(*, rows: int, repeats: int) -> Figure:
             "rival_frames_per_s": rival_per_s,
             "path_frames_per_s_at_a_tenth": few_per_s,
             "bytes_per_row": row_bytes,
+            "bytecodes_per_row": steps,
+            "calls_per_row": calls,
         },
         lines=(
             f"ours {per_s:,.0f} path-frames a second, SimPy {rival_per_s:,.0f} frames a second",
             f"a tenth as many rows: {few_per_s:,.0f} a second, {per_s / few_per_s:.2f}x",
             f"memory grows by {row_bytes:.0f} bytes a row (aim below 200)",
+            f"{steps:,.0f} bytecodes and {calls:.0f} Python calls a path-frame, counted",
         ),
     )
 
@@ -96,6 +104,32 @@ def _bytes_per_row(small: VirtualSetup, large: VirtualSetup) -> float:
         tracemalloc.stop()
         rows.append(sum(1 for _ in outcome.rows))
     return (peaks[1] - peaks[0]) / (rows[1] - rows[0])
+
+
+def _work_per_row(setup: VirtualSetup) -> tuple[float, float]:
+    """Bytecodes and calls of Python functions a row, counted: no other load changes them."""
+    steps = calls = 0
+
+    def within(_frame: FrameType, event: str, _arg: object) -> TraceFunction:
+        nonlocal steps
+        steps += event == "opcode"
+        return within
+
+    def entered(frame: FrameType, _event: str, _arg: object) -> TraceFunction:
+        nonlocal calls
+        calls += 1
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return within
+
+    run_virtual(setup)  # what is looked up once in a process is
+    before = sys.gettrace()
+    sys.settrace(entered)
+    try:
+        outcome = run_virtual(setup)
+    finally:
+        sys.settrace(before)
+    rows = sum(1 for _ in outcome.rows)
+    return steps / rows, calls / rows
 
 
 def _rival(frames: int) -> float:

@@ -18,6 +18,7 @@ from bench.figure import Figure
 from pipeline.planner.conditions import Conditions
 from pipeline.planner.joint import JointCandidate, JointTask, Resource
 from pipeline.planner.problems import JointProblem, Moving
+from pipeline.planner.resources import Resources, Shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ _CANDIDATES = 12
 _MS = 1_000_000
 _NS_PER_S = 1e9
 _RATE = 40_000_000
+_SHARED = ("edge", "cloud", "up", "down")
 
 
 def measure(*, repeats: int) -> Figure:
@@ -99,7 +101,9 @@ def four_models() -> JointProblem:
         tasks=tuple(tasks),
         indices=tuple(tuple(range(_CANDIDATES)) for _ in range(_TASKS)),
         nominal=Conditions(_RATE, 20 * _MS),
-        capacity={"edge": 0.9, "cloud": 0.9, "up": 0.9, "down": 0.9},
+        resources=Resources(
+            all=tuple(Shared(key=r, name=r, span=f"{r}_wait") for r in _SHARED), keys={}, memory={}
+        ),
         wanted=0.99,
         moving=tuple(moving),
     )
@@ -108,13 +112,13 @@ def four_models() -> JointProblem:
 def one_by_one(problem: JointProblem) -> float:
     """Worth of the best combination that fits, each reckoned by itself."""
     best = 0.0
-    tasks, names = problem.tasks, list(problem.capacity)
+    tasks, capacity = problem.tasks, problem.resources.capacity
     for combination in product(*(task.candidates for task in tasks)):
-        busy = dict.fromkeys(names, 0.0)
+        busy = dict.fromkeys(capacity, 0.0)
         for task, candidate in zip(tasks, combination, strict=True):
             for name, held_ns in candidate.holds_ns.items():
                 busy[name] += held_ns * task.frames_per_s / _NS_PER_S
-        if all(busy[name] <= problem.capacity[name] for name in names):
+        if all(busy[name] <= most for name, most in capacity.items()):
             worth = sum(
                 task.importance * candidate.accuracy
                 for task, candidate in zip(tasks, combination, strict=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench import (
     agreement,
+    choices,
     core,
     holds,
     memory,
@@ -39,6 +40,7 @@ NAMES = (
     "virtual",
     "split",
     "agreement",
+    "choices",
     "core",
     "holds",
     "pricing",
@@ -113,6 +115,9 @@ def _running(benched: Subject, asked: argparse.Namespace) -> dict[str, Callable[
         "virtual": lambda: virtual.measure(benched, length_ns=_DRIVE_NS, repeats=1 if quick else 3),
         "split": lambda: split.measure(benched, runs=40 if quick else 300),
         "agreement": lambda: agreement.measure(loops=1 if quick else 4, repeats=1 if quick else 2),
+        "choices": lambda: choices.measure(
+            seconds=8 if quick else 30, most_cases=1 if quick else None
+        ),
         "tracing": lambda: tracing.measure(benched, length_ns=(8 if quick else 60) * _S),
         "memory": lambda: memory.measure(benched, length_ns=int(minutes * 60 * _S)),
     }

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 _BLOCK_BITS = 10
 _BLOCK = 1 << _BLOCK_BITS  # frames whose words are made at once
 _ATTEMPTS = 4  # Philox gives four words per counter: one per attempt
+_IN_BLOCK = _BLOCK - 1
 _SHIFT = 1 << 40  # makes the counters of warm-up frames positive
+_NO_BLOCK = _SHIFT  # that no frame lies in
 
 PPM = 1_000_000
 
@@ -27,19 +29,18 @@ class Factors:
 
     def __init__(self, draws: Draws, name: tuple[str, str], table: Sequence[int]) -> None:
         self._draws, self._name, self._table = draws, name, table
-        self._block, self._held = -1, [PPM]
+        self._block, self._held = _NO_BLOCK, [PPM]
 
     def at(self, frame: int) -> int:
         """The factor of a frame, negative for warm-up."""
-        place = frame + _SHIFT
-        block = place >> _BLOCK_BITS
+        block = frame >> _BLOCK_BITS
         if block != self._block:
             # The first attempts' upper halves, scaled to the table's length, for a whole block.
             words = self._draws.block(self._name, block)[::_ATTEMPTS]
             places = (words >> 32) * len(self._table) >> 32
             self._held = np.asarray(self._table, np.int64)[places].tolist()
             self._block = block
-        return self._held[place & (_BLOCK - 1)]
+        return self._held[frame & _IN_BLOCK]
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """The same: what it holds, it would make again."""
@@ -53,16 +54,15 @@ class Words:
 
     def __init__(self, draws: Draws, name: tuple[str, str]) -> None:
         self._draws, self._name = draws, name
-        self._block, self._held = -1, [0]
+        self._block, self._held = _NO_BLOCK, [0]
 
     def at(self, frame: int, attempt: int = 0) -> int:
         """The word of a frame, negative for warm-up, and of an attempt from 0 to 3."""
-        place = frame + _SHIFT
-        block = place >> _BLOCK_BITS
+        block = frame >> _BLOCK_BITS
         if block != self._block:
             self._held = self._draws.block(self._name, block).tolist()
             self._block = block
-        return self._held[(place & (_BLOCK - 1)) * _ATTEMPTS + attempt]
+        return self._held[(frame & _IN_BLOCK) * _ATTEMPTS + attempt]
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """The same: what it holds, it would make again."""
@@ -126,8 +126,13 @@ class Draws:
     def block(
         self, name: tuple[str, str], block: int
     ) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-        """Words of a block of frames for a purpose and subject, four for each frame."""
-        counter = np.array([block * _BLOCK, 0, 0, 0], np.uint64)
+        """Words of a block of frames for a purpose and subject, four for each frame.
+
+        Args:
+            name: Purpose and subject.
+            block: Which frames: those from `block * 1024` on; negative for warm-up.
+        """
+        counter = np.array([block * _BLOCK + _SHIFT, 0, 0, 0], np.uint64)
         words = np.random.Philox(key=self._key(name), counter=counter)
         return words.random_raw(_BLOCK * _ATTEMPTS)
 

@@ -244,7 +244,8 @@ MEANINGS: dict[str, str] = {
     "`at-once`; `cost-based`, the first moment at which it is worth its cost; or such as "
     "`deadline - 35ms`.",
     "policy.hedge.with": "`tail`, the rest of the frame's own network, or the whole of it where "
-    "the frame itself is sent; or `variant:NAME`, another model of the task.",
+    "the frame itself is sent; `variant:NAME`, another model of the task; or `auto`, what serves "
+    "best of these.",
     "policy.hedge.margin": "To spare before the deadline, beyond the 99.9 % quantile of the "
     "hedge's own time.",
     "policy.hedge.edge_cost": "Of `cost-based`: what a run in the car costs, as a share of what a "

@@ -479,7 +479,7 @@ def _facts(
         predicted={
             path.name: assembled.plan.predicted[path.task]
             for path in spec.core.paths
-            if path.fuse is None and path.task in assembled.plan.predicted
+            if path.task in assembled.plan.predicted
         },
         percentile=assembled.plan.percentile,
     )

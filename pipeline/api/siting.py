@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
 from pipeline.errors import InputError
-from pipeline.planner.explaining import title
+from pipeline.planner.titles import title
 from pipeline.scenario import load_scenario
 from pipeline.scenario.sites import at_site, load_site, shipped_sites
 
@@ -168,7 +168,7 @@ def _site(name: str, profile: SiteProfile | None, run: Assembled) -> SiteDocumen
 
 
 def _task(task: TaskPlan) -> SiteTaskDocument:
-    crossing = [c for c in task.candidates if c.cut and c.allowed]
+    crossing = [c for c in task.candidates if c.cut and c.allowed and c.hedge is None]
     quickest = min(crossing, key=lambda c: (not c.feasible, c.latency_ns, c.bytes_up), default=None)
     return {
         "name": task.task,

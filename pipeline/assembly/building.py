@@ -20,8 +20,8 @@ from pipeline.assembly.following import (
     forecaster_of,
     forecaster_work,
 )
+from pipeline.assembly.fusing import predict_meetings
 from pipeline.assembly.ladder import first, further
-from pipeline.assembly.links import world_for
 from pipeline.assembly.numerics import Numerics
 from pipeline.assembly.paths import BuiltPaths, build_paths
 from pipeline.assembly.planning import make_plan
@@ -29,59 +29,50 @@ from pipeline.assembly.policies import (
     Policed,
     breaker_of,
     cloud_of,
-    hedge_name,
-    hedging_variant,
     police,
     shares_of,
     stateful_problems,
     switch_of,
 )
-from pipeline.assembly.tasks import allowed_routes, codecs_of, first_models, misread, task_spec
+from pipeline.assembly.tasks import (
+    codecs_of,
+    first_models,
+    hops_of,
+    misread,
+    period_ns,
+    plan_one,
+    task_spec,
+)
 from pipeline.errors import (
-    CutError,
-    InputError,
-    OutputContractError,
-    PipelineError,
-    PlanError,
     Problem,
     ScenarioError,
 )
-from pipeline.planner.explaining import title
-from pipeline.planner.planning import Planned, Wishes, plan_task
-from pipeline.planner.pricing import HOP_TABLE
-from pipeline.planner.verifying import Verifier
+from pipeline.planner.residence import overfull
+from pipeline.planner.titles import title
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
-from pipeline.runtime.results import ResultCache, default_cache
+from pipeline.runtime.results import default_cache
 from pipeline.runtime.spec import (
     RunSpec,
 )
-from pipeline.runtime.timing import Hops
 from pipeline.scenario.references import VEHICLE
 from pipeline.values import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
 
     from pipeline.assembly.models import LoadedModel
     from pipeline.assembly.obeying import PlanGiven
-    from pipeline.plan.plan import Plan
+    from pipeline.plan.plan import Plan, TaskPlan
+    from pipeline.planner.planning import Planned
     from pipeline.planner.subjects import Subject
-    from pipeline.runtime.drive import DriveFacts, StreamFacts
+    from pipeline.runtime.drive import DriveFacts
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.scenario.models import Scenario
     from replay.schedule import ScheduledFrame
 
-    Array = NDArray[np.generic[object]]
-
 CALIBRATION_PICTURES = 4
 DEFAULT_PERCENTILE = 99.0
-_HORIZON_DEADLINES = 3
 _PLAYER_CREDITS = 4
-_MIB = 1 << 20
 _NS_PER_MS = 1_000_000
 
 
@@ -200,7 +191,7 @@ def assemble(
         allow_outside=allow_outside,
     )
     planned = {
-        name: _plan(
+        name: plan_one(
             loaded,
             firsts[name],
             ladders[name],
@@ -214,14 +205,12 @@ def assemble(
         )
         for name in reading
     }
-    wanted = hedging_variant(loaded)
-    hedging = {name: ladders[name][wanted] for name in planned} if wanted else {}
     tasks |= {
         f"{name}/{variant}": subject.task
         for name, ladder in ladders.items()
         for variant, subject in ladder.items()
     }
-    hashes = _hashes(scenario, models, hedging, equipment) | {
+    hashes = _hashes(scenario, models, ladders, equipment) | {
         f"int8:{name}/{one.variant}": one.int8.id
         for name, own in firsts.items()
         for one in (own, *ladders[name].values())
@@ -234,7 +223,7 @@ def assemble(
         scenario,
         planned,
         equipment,
-        periods_ns={name: _period_ns(scenario, name, drive.facts) for name in planned},
+        periods_ns={name: period_ns(scenario, name, drive.facts) for name in planned},
         hashes=hashes,
         percentile=percentile,
         directory=cache_root / "models",
@@ -244,7 +233,7 @@ def assemble(
     policed = police(
         loaded,
         planned,
-        hedging,
+        ladders,
         equipment,
         directory=cache_root / "models",
         plan_map=plan.map,
@@ -254,7 +243,6 @@ def assemble(
         tasks=tuple(
             replace(
                 task,
-                hedge=hedge_name(loaded, policed.tasks[task.task]),
                 numerics=tuple(str(told) for told in numerics.told if told.task == task.task),
             )
             for task in plan.tasks
@@ -265,6 +253,10 @@ def assemble(
         built = build_paths(scenario, equipment.world, drive.facts.streams, works)
     except AcceleratorError as err:
         raise ScenarioError([loaded.problem(("sites", VEHICLE, "host"), str(err))]) from err
+    meetings = predict_meetings(
+        built, planned, plan, equipment.quantiles, drive.schedule, percentile=percentile
+    )
+    plan = replace(plan, predicted=plan.predicted | meetings)
     core = _core(loaded, built, policed, equipment, plan)
     spec = RunSpec(
         run=secrets.token_hex(4),
@@ -285,7 +277,7 @@ def assemble(
         devices=equipment.devices,
         links={equipment.link.name: equipment.link},
         quantiles=equipment.quantiles,
-        hops=_hops(equipment),
+        hops=hops_of(equipment),
         seed=scenario.run.seed if seed is None else seed,
         drive=drive.spec,
         timetable=drive.timetable,
@@ -302,98 +294,12 @@ def assemble(
         untrained=tuple(name for name, model in models.items() if model.untrained),
         timing_only=tuple(name for name, model in models.items() if model.timing_only),
         warnings=(
-            *_warnings(loaded, plan, policed),
+            *_warnings(loaded, plan, planned, policed),
             *([plan.together.note] if plan.together and plan.together.note else []),
             *policed.warnings,
             *numerics.warnings,
             *(forecaster_note(name) for name in sorted(scenario.forecasters)),
         ),
-    )
-
-
-def _plan(
-    loaded: LoadedScenario,
-    first: Subject,
-    ladder: Mapping[str, Subject],
-    model: LoadedModel,
-    equipment: Equipment,
-    facts: StreamFacts,
-    calibration: list[Array],
-    *,
-    percentile: float,
-    cache_root: Path,
-    now_ns: Callable[[], int],
-) -> Planned:
-    scenario, name = loaded.scenario, first.task.name
-    task = scenario.tasks[name]
-    paths = [path for path in scenario.paths.values() if name in path.tasks]
-    # What hedges the others is kept for that.
-    competing = [s for variant, s in ladder.items() if variant != hedging_variant(loaded)]
-    world = world_for(
-        equipment.world, equipment.link, task=name, percentile=percentile, devices=task.devices
-    )
-    wishes = Wishes(
-        allowed=allowed_routes(task, model),
-        deadline_ns=min(path.tightest_ns for path in paths),
-        period_ns=_period_of(scenario, name, facts),
-        frame_bytes=facts.frame_bytes,
-        percentile=percentile,
-        min_agreement=task.min_agreement,
-        pixels_stay=task.raw_pixels_stay,
-        memory={d.name: d.memory_bytes for d in world.placed.values() if d.memory_bytes},
-    )
-    try:
-        return plan_task(
-            [first, *(with_values(s, codecs=first.codecs) for s in competing)],
-            world,
-            wishes,
-            pictures=calibration,
-            quantiles=equipment.quantiles,
-            cache=ResultCache(cache_root / "results", optional=True),
-            directory=cache_root / "models",
-            now_ns=now_ns,
-            verifier=Verifier(
-                sites=equipment.world.sites,
-                slots=equipment.slots,
-                link=equipment.link,
-                quantiles=equipment.quantiles,
-                hops=_hops(equipment),
-                seed=scenario.run.seed,
-                frame_bytes=facts.frame_bytes,
-                period_ns=wishes.period_ns,
-                deadline_ns=wishes.deadline_ns,
-                in_flight=scenario.policy.in_flight,
-                percentile=percentile,
-                cache=ResultCache(cache_root / "results", optional=True),
-            ),
-        )
-    except (PlanError, CutError, OutputContractError) as err:
-        key = "output" if isinstance(err, OutputContractError) else "route"
-        raise ScenarioError([loaded.problem(("tasks", name, key), str(err))]) from err
-    except (AcceleratorError, InputError) as err:
-        raise ScenarioError([loaded.problem(("tasks", name), str(err))]) from err
-    except OSError as err:
-        raise PipelineError(f"the cache {cache_root} cannot be written: {err.strerror}") from err
-
-
-def _period_ns(scenario: Scenario, name: str, facts: DriveFacts) -> int:
-    """Time between two frames that a task takes, in ns."""
-    return _period_of(scenario, name, facts.streams[scenario.tasks[name].input.stream])
-
-
-def _period_of(scenario: Scenario, name: str, facts: StreamFacts) -> int:
-    every = min(path.every for path in scenario.paths.values() if name in path.tasks)
-    return int(facts.period_ns * every / scenario.run.factor)
-
-
-def _hops(equipment: Equipment) -> Hops:
-    """What a message between two processes costs, by the vehicle's host."""
-    host = equipment.world.vehicle_host
-    fixed_ns = host.hop_ns(message_bytes=0)
-    return Hops(
-        fixed_ns=fixed_ns,
-        ns_per_mib=host.hop_ns(message_bytes=_MIB) - fixed_ns,
-        jitter=HOP_TABLE,
     )
 
 
@@ -431,22 +337,31 @@ def _core(
 def _hashes(
     scenario: Scenario,
     models: dict[str, LoadedModel],
-    hedging: dict[str, Subject],
+    ladders: Mapping[str, Mapping[str, Subject]],
     equipment: Equipment,
 ) -> dict[str, str]:
     return {
         "scenario": scenario_hash(scenario),
         "link": hashlib.sha256(to_json(replace(equipment.link, seed=0))).hexdigest(),
         **{f"model:{name}": model.sha256 for name, model in models.items()},
-        **{f"model:{name}/{one.variant}": one.model for name, one in hedging.items()},
+        **{
+            f"model:{name}/{variant}": one.model
+            for name, ladder in ladders.items()
+            for variant, one in ladder.items()
+        },
         **equipment.hashes,
     }
 
 
-def _warnings(loaded: LoadedScenario, plan: Plan, policed: Policed) -> list[str]:
+def _warnings(
+    loaded: LoadedScenario, plan: Plan, planned: Mapping[str, Planned], policed: Policed
+) -> list[str]:
     """Deadlines that no route can be expected to meet, and tasks that cannot keep pace."""
-    warnings: list[str] = []
+    warnings = [] if plan.together is not None else overfull(list(planned.values()))
     for task in plan.tasks:
+        if task.candidates[task.run].hedge is None and (reason := _unhedged(task)):
+            text = f"task {task.task} goes without it: with the hedge it {reason}"
+            warnings.append(str(loaded.problem(("policy", "hedge"), text)))
         if task.task in policed.covered:
             continue  # the hedge meets them in the car, whatever the route over the link takes
         if task.chosen is None:
@@ -465,3 +380,10 @@ def _warnings(loaded: LoadedScenario, plan: Plan, policed: Policed) -> list[str]
             if task.task in path.tasks and path.tightest_ns < best.latency_ns
         ]
     return list(dict.fromkeys(warnings))
+
+
+def _unhedged(task: TaskPlan) -> str:
+    """Why a route runs without the hedge that it could have; "" where it has no such form."""
+    covered = [c for c in task.candidates if c.hedge and c.route.id == task.route.id]
+    reasons = [broken.text for candidate in covered for broken in candidate.broken]
+    return next(iter(reasons), "fits beside no other task") if covered else ""

@@ -16,6 +16,7 @@ from pipeline.assembly.places import resolve
 from pipeline.draws import PPM
 from pipeline.errors import InputError, Problem, ScenarioError
 from pipeline.link.pricing import LinkQuote
+from pipeline.link.spread import LinkSpread
 from pipeline.plan.routes import BUS, Sites
 from pipeline.planner.limits import memory_bytes
 from pipeline.planner.pricing import HOP_TABLE, PlacedDevice, World
@@ -180,6 +181,7 @@ def equip(
         cloud_host=hosts[CLOUD],
         link=quote,
         link_late=quote,
+        spread=LinkSpread(link),
     )
     return Equipment(
         world=world,

@@ -13,6 +13,7 @@ from pipeline.link.formats import format_for
 from pipeline.link.model import LinkConfig, LinkFault
 from pipeline.link.pricing import LinkQuote
 from pipeline.link.profiles import expand, load_profile
+from pipeline.link.spread import LinkSpread
 from pipeline.link.steps import PPM
 from pipeline.scenario.references import VEHICLE
 
@@ -104,6 +105,7 @@ def world_for(
         beside=(*near[1:], *far[1:]),
         link=LinkQuote(link, task=task),
         link_late=LinkQuote(link, task=task, percentile=percentile),
+        spread=LinkSpread(link, task=task),
     )
 
 

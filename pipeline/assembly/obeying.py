@@ -11,14 +11,14 @@ from pipeline.errors import PlanError
 from pipeline.plan.file import read_plan_file, require_same
 from pipeline.plan.maps import PlanMap, RegionMap
 from pipeline.planner.conditions import eligible
-from pipeline.planner.segments import segments_of
+from pipeline.planner.rerouting import with_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from pipeline.assembly.together import Joined
-    from pipeline.plan.file import FileTask, PlanFile
+    from pipeline.plan.file import FileCandidate, FileTask, PlanFile
     from pipeline.plan.together import Together
     from pipeline.planner.planning import Planned
 
@@ -109,7 +109,7 @@ class PlanGiven:
                     rtt_borders=tuple(round(r * _NS_PER_MS) for r in given.borders.rtt_ms),
                     load_borders=tuple(round(load * _PPM) for load in given.borders.load),
                     cells=tuple(
-                        self._index(found, tasks[name].candidates[index].id)
+                        self._index(found, tasks[name].candidates[index])
                         for panel in cells[name]
                         for row in panel
                         for index in row
@@ -128,22 +128,13 @@ class PlanGiven:
         index = self._index(found, task.runs)
         if index == found.plan.run:
             return found
-        chosen, draft = found.plan.candidates[index], found.drafts[index]
         reason = f"as {self.path.name} has it; planned now: {found.plan.explanation}"
-        return replace(
-            found,
-            plan=with_values(
-                found.plan,
-                run=index,
-                chosen=index if chosen.feasible else None,
-                explanation=reason,
-            ),
-            segments=tuple(segments_of(found.subject_of(draft), draft, directory)),
-        )
+        return with_run(found, index, reason, directory)
 
-    def _index(self, found: Planned, route: str) -> int:
+    def _index(self, found: Planned, wanted: FileCandidate) -> int:
         for index, candidate in enumerate(found.plan.candidates):
-            if candidate.route.id == route:
+            hedge = None if candidate.hedge is None else candidate.hedge.form
+            if (candidate.route.id, hedge) == (wanted.id, wanted.hedge):
                 if not candidate.allowed:
                     raise PlanError(
                         f"{self.path}: tasks.{found.plan.task}: runs {candidate.name}, which "
@@ -156,8 +147,9 @@ class PlanGiven:
                     )
                 return index
         raise PlanError(
-            f"{self.path}: tasks.{found.plan.task}: runs route {route}, which this version does "
-            "not offer; plan again"
+            f"{self.path}: tasks.{found.plan.task}: runs route {wanted.id}"
+            f"{f' hedged by {wanted.hedge}' if wanted.hedge else ''}, which this version does not "
+            "offer; plan again"
         )
 
     def _shared(self, together: Together) -> Together:

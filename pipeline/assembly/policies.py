@@ -9,15 +9,17 @@ from msgspec.structs import replace
 
 from pipeline.link.model import message_bytes
 from pipeline.plan.steps import Run
+from pipeline.planner.hedged import TAIL
 from pipeline.planner.hedges import (
     HedgeDraft,
-    cost_based_ns,
-    left_ns,
+    HedgeRule,
     longest_ns,
     tail_hedge,
+    timing_of,
     variant_hedge,
 )
 from pipeline.planner.maps import compressed
+from pipeline.planner.planning import Hedging
 from pipeline.planner.pricing import run_step
 from pipeline.planner.segments import segments_of
 from pipeline.runtime.core.config import (
@@ -29,7 +31,7 @@ from pipeline.runtime.core.config import (
     UplinkShare,
     Way,
 )
-from pipeline.scenario.policies import VARIANT, before_deadline_ns
+from pipeline.scenario.policies import AUTO, VARIANT, before_deadline_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,9 +44,9 @@ if TYPE_CHECKING:
     from pipeline.plan.routes import Route, RouteStep
     from pipeline.planner.planning import Planned
     from pipeline.planner.subjects import Subject
-    from pipeline.runtime.core.config import HedgeStart
     from pipeline.runtime.spec import SegmentSpec
     from pipeline.scenario.loading import LoadedScenario
+    from pipeline.scenario.policies import Hedge as HedgePolicy
     from pipeline.scenario.policies import Policy
 
 _PPM = 1_000_000
@@ -80,7 +82,7 @@ class _Drafted:
 def police(
     loaded: LoadedScenario,
     planned: Mapping[str, Planned],
-    variants: Mapping[str, Subject],
+    variants: Mapping[str, Mapping[str, Subject]],
     equipment: Equipment,
     *,
     directory: Path,
@@ -91,7 +93,7 @@ def police(
     Args:
         loaded: The scenario.
         planned: Plans of the tasks.
-        variants: Per task the variant that hedges it, where one is asked for.
+        variants: Per task the further variants of its ladder, by name.
         equipment: Devices and link.
         directory: Where cut models are written.
         plan_map: The plan map, where the vehicle moves over it.
@@ -99,8 +101,7 @@ def police(
     scenario = loaded.scenario
     maps = {} if plan_map is None or scenario.policy.switch is None else plan_map.tasks
     drafted = {
-        name: _draft(found, scenario.policy, variants.get(name), maps.get(name))
-        for name, found in planned.items()
+        name: _draft(found, variants[name], maps.get(name)) for name, found in planned.items()
     }
     steps = [step for task in drafted.values() for step in task.steps]
     blocking_ns = {
@@ -130,7 +131,7 @@ def police(
             own = task.planned.subject_of(draft)
             made = segments_of(own, draft, directory)
             if hedge is not None:
-                subject = variants.get(name, own)
+                subject = variants[name].get(hedge.route.variant, own)
                 made += segments_of(subject, hedge.draft, directory)
             segments.update({segment.name: segment for segment in made})
     covered = frozenset(
@@ -211,9 +212,7 @@ def cloud_of(loaded: LoadedScenario, equipment: Equipment) -> CloudConfig:
     )
 
 
-def _draft(
-    planned: Planned, policy: Policy, variant: Subject | None, region: RegionMap | None
-) -> _Drafted:
+def _draft(planned: Planned, variants: Mapping[str, Subject], region: RegionMap | None) -> _Drafted:
     found = [planned.plan.run]
     if region is not None:
         found += sorted(set(region.cells) - {planned.plan.run})
@@ -221,14 +220,13 @@ def _draft(
     if region is not None and len(found) > 1:
         task.map = compressed(region, {index: way for way, index in enumerate(found)})
     for index in found:
-        draft = planned.drafts[index]
+        draft, cover = planned.drafts[index], planned.plan.candidates[index].hedge
         places = _add(task.steps, draft.route, ())
         hedge = None
-        if policy.hedge.start != "never" and draft.cut:
-            if variant is None:
-                hedge = tail_hedge(planned.subject_of(draft), planned.world, draft)
-            else:
-                hedge = variant_hedge(variant, planned.world)
+        if cover is not None and cover.form == TAIL:
+            hedge = tail_hedge(planned.subject_of(draft), planned.world, draft)
+        elif cover is not None:
+            hedge = variant_hedge(variants[cover.form.removeprefix(VARIANT)], planned.world)
         way = Way(route=draft.route, places=places)
         if hedge is not None:
             hedge_places = _add(task.steps, hedge.route, places[: hedge.shared])
@@ -281,55 +279,69 @@ def _timed(
     if hedge is None or way.hedge is None:
         return way
     policy = loaded.scenario.policy.hedge
-    planned, quantiles = task.planned, equipment.quantiles
-    length_ns, device_ns = left_ns(hedge, planned.world, quantiles, planned.subject.result_bytes)
-    latest_ns = planned.deadline_ns - length_ns - blocking_ns - policy.margin
-    if latest_ns < 0 and policy.start != "at-once":
+    planned = task.planned
+    timing = timing_of(
+        hedge,
+        way.route,
+        rule_of(policy),
+        planned.world,
+        equipment.quantiles,
+        deadline_ns=planned.deadline_ns,
+        source_ns=planned.source_ns,
+        result_bytes=planned.subject.result_bytes,
+        blocking_ns=blocking_ns,
+    )
+    if timing.latest_ns < 0 and policy.start != "at-once":
         warnings.append(
             str(
                 loaded.problem(
                     ("policy", "hedge", "start"),
-                    f"task {name}: the hedge needs {length_ns / 1e6:.1f} ms, and up to"
+                    f"task {name}: the hedge needs {timing.length_ns / 1e6:.1f} ms, and up to"
                     f" {blocking_ns / 1e6:.1f} ms until the device is free, of a deadline of"
                     f" {planned.deadline_ns / 1e6:g} ms; it starts at once and may be late",
                 )
             )
         )
-    start: HedgeStart = "latest"
-    after_ns = 0
-    before_ns = before_deadline_ns(policy.start)
-    if policy.start == "at-once":
-        start = "at-once"
-    elif before_ns is not None:
-        start, after_ns = "after", planned.deadline_ns - before_ns
-    elif policy.start == "cost-based":
-        start = "after"
-        after_ns = cost_based_ns(
-            way.route,
-            equipment.link,
-            quantiles,
-            task=name,
-            source_ns=planned.source_ns,
-            deadline_ns=planned.deadline_ns,
-            latest_ns=max(0, latest_ns),
-            ratio=policy.edge_cost,
-        )
     timed = replace(
         way.hedge,
-        start=start,
-        after_ns=after_ns,
-        length_ns=length_ns,
+        start=timing.start,
+        after_ns=timing.after_ns,
+        length_ns=timing.length_ns,
         device=planned.world.edge.name,
-        device_ns=device_ns,
+        device_ns=timing.device_ns,
         blocking_ns=blocking_ns,
         margin_ns=policy.margin,
     )
     return replace(way, hedge=timed)
 
 
-def hedge_name(loaded: LoadedScenario, task: TaskConfig) -> str:
-    """What covers a task's planned route, as the scenario writes it; "" for nothing."""
-    return "" if task.ways[0].hedge is None else loaded.scenario.policy.hedge.covers
+def rule_of(policy: HedgePolicy) -> HedgeRule:
+    """When hedges start, as the planner takes it."""
+    return HedgeRule(
+        start=policy.start,
+        before_ns=before_deadline_ns(policy.start),
+        margin_ns=policy.margin,
+        edge_cost=policy.edge_cost,
+    )
+
+
+def hedging_of(policy: HedgePolicy, ladder: Mapping[str, Subject]) -> Hedging | None:
+    """The hedges that a scenario allows a task; None for none.
+
+    Args:
+        policy: What it says of hedges.
+        ladder: The task's further variants by name.
+    """
+    if policy.start == "never":
+        return None
+    named = policy.covers.removeprefix(VARIANT)
+    return Hedging(
+        rule=rule_of(policy),
+        tail=policy.covers in (TAIL, AUTO),
+        variants=tuple(
+            subject for name, subject in ladder.items() if policy.covers == AUTO or name == named
+        ),
+    )
 
 
 def hedging_variant(loaded: LoadedScenario) -> str | None:

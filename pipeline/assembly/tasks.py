@@ -1,23 +1,48 @@
-"""The tasks of a scenario: their first networks, what those read, and what is allowed to them."""
+"""The tasks of a scenario as the planner takes them: models, inputs, wishes, each plan alone."""
 
 from __future__ import annotations
 
 from dataclasses import replace as with_values
 from typing import TYPE_CHECKING
 
+from accelerators.errors import AcceleratorError
+from pipeline.assembly.links import world_for
 from pipeline.assembly.models import LoadedModel, load_model
-from pipeline.errors import InputError, Problem, TaskSettingError
-from pipeline.planner.subjects import SPARSE_CODECS, TENSOR_CODECS
+from pipeline.assembly.policies import hedging_of, hedging_variant
+from pipeline.errors import (
+    CutError,
+    InputError,
+    OutputContractError,
+    PipelineError,
+    PlanError,
+    Problem,
+    ScenarioError,
+    TaskSettingError,
+)
+from pipeline.planner.planning import Planned, Wishes, plan_task
+from pipeline.planner.pricing import HOP_TABLE
+from pipeline.planner.subjects import SPARSE_CODECS, TENSOR_CODECS, Subject
+from pipeline.planner.verifying import Verifier
+from pipeline.runtime.results import ResultCache
 from pipeline.runtime.spec import PictureInput, PillarInput, TaskSpec, TensorInput, TrackInput
+from pipeline.runtime.timing import Hops
 from pipeline.tasks.outputs.registry import output_decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.assembly.equipment import Equipment
     from pipeline.runtime.drive import DriveFacts, StreamFacts
     from pipeline.scenario.loading import LoadedScenario
-    from pipeline.scenario.models import Task, Wire
+    from pipeline.scenario.models import Scenario, Task, Wire
+
+    Array = NDArray[np.generic[object]]
+
+_MIB = 1 << 20
 
 
 def first_models(
@@ -79,6 +104,104 @@ def task_spec(name: str, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
     )
 
 
+def plan_one(
+    loaded: LoadedScenario,
+    first: Subject,
+    ladder: Mapping[str, Subject],
+    model: LoadedModel,
+    equipment: Equipment,
+    facts: StreamFacts,
+    calibration: list[Array],
+    *,
+    percentile: float,
+    cache_root: Path,
+    now_ns: Callable[[], int],
+) -> Planned:
+    """Plan one task by itself; arguments as for `plan_task`, and what it is made from.
+
+    Raises:
+        ScenarioError: No candidate may run, or something of it does not fit, with the key's line.
+        PipelineError: The cache cannot be written.
+    """
+    scenario, name = loaded.scenario, first.task.name
+    task = scenario.tasks[name]
+    paths = [path for path in scenario.paths.values() if name in path.tasks]
+    # What hedges the others is kept for that.
+    competing = [s for variant, s in ladder.items() if variant != hedging_variant(loaded)]
+    world = world_for(
+        equipment.world, equipment.link, task=name, percentile=percentile, devices=task.devices
+    )
+    wishes = Wishes(
+        allowed=_allowed(task, model),
+        deadline_ns=min(path.tightest_ns for path in paths),
+        period_ns=_period_of(scenario, name, facts),
+        frame_bytes=facts.frame_bytes,
+        percentile=percentile,
+        min_agreement=task.min_agreement,
+        pixels_stay=task.raw_pixels_stay,
+        memory={d.name: d.memory_bytes for d in world.placed.values() if d.memory_bytes},
+        hedging=None
+        if model.stateful
+        else hedging_of(
+            scenario.policy.hedge,
+            {v: with_values(s, codecs=first.codecs) for v, s in ladder.items()},
+        ),
+    )
+    try:
+        return plan_task(
+            [first, *(with_values(s, codecs=first.codecs) for s in competing)],
+            world,
+            wishes,
+            pictures=calibration,
+            quantiles=equipment.quantiles,
+            cache=ResultCache(cache_root / "results", optional=True),
+            directory=cache_root / "models",
+            now_ns=now_ns,
+            verifier=Verifier(
+                sites=equipment.world.sites,
+                slots=equipment.slots,
+                link=equipment.link,
+                quantiles=equipment.quantiles,
+                hops=hops_of(equipment),
+                seed=scenario.run.seed,
+                frame_bytes=facts.frame_bytes,
+                period_ns=wishes.period_ns,
+                deadline_ns=wishes.deadline_ns,
+                in_flight=scenario.policy.in_flight,
+                percentile=percentile,
+                cache=ResultCache(cache_root / "results", optional=True),
+            ),
+        )
+    except (PlanError, CutError, OutputContractError) as err:
+        key = "output" if isinstance(err, OutputContractError) else "route"
+        raise ScenarioError([loaded.problem(("tasks", name, key), str(err))]) from err
+    except (AcceleratorError, InputError) as err:
+        raise ScenarioError([loaded.problem(("tasks", name), str(err))]) from err
+    except OSError as err:
+        raise PipelineError(f"the cache {cache_root} cannot be written: {err.strerror}") from err
+
+
+def period_ns(scenario: Scenario, name: str, facts: DriveFacts) -> int:
+    """Time between two frames that a task takes, in ns."""
+    return _period_of(scenario, name, facts.streams[scenario.tasks[name].input.stream])
+
+
+def _period_of(scenario: Scenario, name: str, facts: StreamFacts) -> int:
+    every = min(path.every for path in scenario.paths.values() if name in path.tasks)
+    return int(facts.period_ns * every / scenario.run.factor)
+
+
+def hops_of(equipment: Equipment) -> Hops:
+    """What a message between two processes costs, by the vehicle's host."""
+    host = equipment.world.vehicle_host
+    fixed_ns = host.hop_ns(message_bytes=0)
+    return Hops(
+        fixed_ns=fixed_ns,
+        ns_per_mib=host.hop_ns(message_bytes=_MIB) - fixed_ns,
+        jitter=HOP_TABLE,
+    )
+
+
 def codecs_of(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
     """Codecs that cut tensors may cross by."""
     found: tuple[str, ...] = (wire.codec,)
@@ -89,7 +212,7 @@ def codecs_of(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
     return {"none": found, "zstd": zstd, "auto": (*found, *zstd)}[wire.lossless]
 
 
-def allowed_routes(task: Task, model: LoadedModel) -> tuple[str, ...]:
+def _allowed(task: Task, model: LoadedModel) -> tuple[str, ...]:
     """Routes that may be taken; a stateful model runs whole, at one site."""
     if not model.stateful or "auto" not in task.routes:
         return task.routes

@@ -10,12 +10,12 @@ from msgspec.structs import replace as with_values
 from pipeline.link.pricing import LinkQuote
 from pipeline.planner.choosing import Chooser
 from pipeline.planner.conditions import Conditions
-from pipeline.planner.explaining import title
 from pipeline.planner.maps import MapMaker, axes_around
 from pipeline.planner.predicting import predict
 from pipeline.planner.problems import JointProblem, Sharer, problem_of, waits_of
 from pipeline.planner.reasons import reasons_of
-from pipeline.planner.segments import segments_of
+from pipeline.planner.rerouting import with_run
+from pipeline.planner.titles import title
 from pipeline.planner.together import join
 
 if TYPE_CHECKING:
@@ -109,7 +109,6 @@ def predict_tasks(
     return {
         name: predict(
             joined.planned[name],
-            equipment.link,
             equipment.quantiles,
             percentile=percentile,
             waits_ns=mine,
@@ -141,20 +140,16 @@ def join_tasks(
     choosers = {name: Chooser(found, periods_ns[name], nominal) for name, found in planned.items()}
     if len(planned) < _TWO or scenario.policy.tasks == "alone":
         return Joined(planned=dict(planned), choosers=choosers)
-    hedged = scenario.policy.hedge.start != "never"
     sharers = [
         Sharer(
             planned=found,
             importance=scenario.tasks[name].importance,
             period_ns=periods_ns[name],
-            fallback=_whole_in_car(found) if hedged else 0.0,
             own_lane=name in equipment.link.shares_ppm,
         )
         for name, found in planned.items()
     ]
-    problem = problem_of(
-        sharers, equipment.link, equipment.quantiles, percentile=percentile, nominal=nominal
-    )
+    problem = problem_of(sharers, equipment.quantiles, percentile=percentile, nominal=nominal)
     together, chosen = join(sharers, problem)
     return Joined(
         planned={
@@ -169,25 +164,15 @@ def join_tasks(
     )
 
 
-def _whole_in_car(planned: Planned) -> float:
-    """Agreement of the network that runs whole in the car, which is what a hedge delivers."""
-    found = next((c for c in planned.plan.candidates if not c.cut), None)
-    return 0.0 if found is None else found.agreement or 0.0
-
-
 def _with_choice(planned: Planned, index: int, told: TaskTogether, directory: Path) -> Planned:
     plan = planned.plan
     if index == plan.run:
         return planned
-    alone, now, draft = plan.candidates[told.alone], plan.candidates[index], planned.drafts[index]
+    alone, now = plan.candidates[told.alone], plan.candidates[index]
+    verified = " verified" if alone.verified is not None else ""
     reason = (
-        f"beside the other tasks it runs {title(now)}; alone it would run {title(alone)}: "
-        f"{plan.explanation}"
+        f"beside the other tasks it runs {title(now)}, by predicted latencies and waits; alone it "
+        f"would run {title(alone)}{verified}: {plan.explanation}"
     )
-    return replace(
-        planned,
-        plan=with_values(
-            plan, run=index, chosen=index if now.feasible else None, explanation=reason
-        ),
-        segments=tuple(segments_of(planned.subject_of(draft), draft, directory)),
-    )
+    found = with_run(planned, index, reason, directory)
+    return replace(found, plan=with_values(found.plan, beside=True))

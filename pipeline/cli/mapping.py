@@ -25,9 +25,13 @@ def print_map(document: PlanDocument) -> None:
 def _print_task(found: MapDocument, mapped: MapTaskDocument, task: TaskDocument) -> None:
     used = sorted({index for panel in mapped["cells"] for row in panel for index in row})
     letters = {index: _LETTERS[place % len(_LETTERS)] for place, index in enumerate(used)}
-    print(f"map of {mapped['name']}  (uplink in Mbit/s across, round trip in ms down)")
+    print(
+        f"map of {mapped['name']}  (uplink in Mbit/s across, round trip in ms down; as predicted)"
+    )
     for index in used:
-        print(f"  {letters[index]}  {_title(task['candidates'][index])}")
+        print(f"  {letters[index]}  {_legend(task['candidates'][index])}")
+    for index in found["refused"].get(mapped["name"], []):
+        print(f"  not on it, for memory: {task['candidates'][index]['title']}")
     at = found["nominal"]
     here = (
         found["load"].index(at["load"]),
@@ -57,7 +61,9 @@ def _rate(mbps: float) -> str:
     return f"{mbps:.0f}" if mbps >= 100 else f"{mbps:.3g}"  # noqa: PLR2004 - shown digits
 
 
-def _title(candidate: CandidateDocument) -> str:
-    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
-    name = candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
-    return f"{name} at {', '.join(candidate['cut'])}" if candidate["route"] == "split" else name
+def _legend(candidate: CandidateDocument) -> str:
+    """A candidate's title, of a split with its cut."""
+    title = candidate["title"]
+    if candidate["route"] != "split" or " at " in title:
+        return title
+    return f"{title} at {', '.join(candidate['cut'])}"

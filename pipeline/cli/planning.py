@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.cli.layering import on, print_layers
-from pipeline.cli.reasoning import candidate_title, print_together, reason_lines
+from pipeline.cli.reasoning import print_together, reason_lines
 from pipeline.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -33,10 +33,14 @@ def print_plan(common: Common, document: PlanDocument, *, pareto: bool = False) 
         ]
         candidates = [task["candidates"][index] for index in shown]
         extra = _Columns(candidates)
-        rows = [(*_candidate_row(task, index, spans, extra),) for index in shown]
-        header = ("", "route", *extra.variant_name, "on", "codec", "latency", "bias")
-        tail = ("up B", "down B", *extra.names, "agree", "")
-        print_table(common, (*header, *spans, *tail), rows, left=4 + len(extra.variant_name))
+        rows = [
+            _candidate_row(task, index, spans, extra, below=above)
+            for above, index in zip([None, *shown], shown, strict=False)
+        ]
+        words = ("", "route", *extra.variant_name, "on", "codec", *extra.hedge_name)
+        tail = ("up B", "down B", *extra.names, "agree", *extra.expected_name, "")
+        header = (*words, "latency", "bias", *spans, *tail)
+        print_table(common, header, rows, left=len(words))
         left_out = len(task["candidates"]) - len(shown)
         if left_out:
             print(f"  {left_out} candidates are left out, each beaten by one that is shown")
@@ -51,7 +55,7 @@ class _Columns:
 
     def __init__(self, candidates: Sequence[CandidateDocument]) -> None:
         self.variants = len({c["variant"] for c in candidates}) > 1
-        self.hedged = any(c["hedged_ms"] is not None for c in candidates)
+        self.hedged = any(c["hedge"] is not None for c in candidates)
         self.energy = any(c["energy_mj"] is not None for c in candidates)
         self.verified = any(c["verified"] is not None for c in candidates)
 
@@ -61,30 +65,37 @@ class _Columns:
         return ("variant",) if self.variants else ()
 
     @property
+    def hedge_name(self) -> tuple[str, ...]:
+        """Header of the hedges' column, where there is one."""
+        return ("hedge",) if self.hedged else ()
+
+    @property
+    def expected_name(self) -> tuple[str, ...]:
+        """Header of the expected agreement's column: hedges are judged by it."""
+        return ("expected",) if self.hedged else ()
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Headers."""
         return (
-            *(("hedged",) if self.hedged else ()),
+            *(("hedge runs",) if self.hedged else ()),
             *(("mJ",) if self.energy else ()),
             *(("in time",) if self.verified else ()),
         )
 
-    def of(self, candidate: CandidateDocument) -> tuple[str, ...]:
-        """Figures of a candidate."""
-        hedged, energy, verified = (
-            candidate["hedged_ms"],
-            candidate["energy_mj"],
-            candidate["verified"],
-        )
+    def of(self, candidate: CandidateDocument, *, same: bool) -> tuple[str, ...]:
+        """Figures of a candidate; `same` where the row above is of the same route."""
+        energy, verified = candidate["energy_mj"], candidate["verified"]
+        hedging = candidate["hedging"]
         found: list[str] = []
         if self.hedged:
-            found.append("" if hedged is None else f"{hedged:.1f}")
+            found.append("" if hedging is None else f"{100 * hedging['runs']:.1f} %")
         if self.energy:
             found.append("" if energy is None else f"{energy:.1f}")
         if self.verified:
             found.append(
                 ""
-                if verified is None
+                if verified is None or same
                 else f"{100 * verified['rate']:.1f} % ≥ {100 * verified['rate_least']:.1f}"
             )
         return tuple(found)
@@ -109,7 +120,7 @@ def _print_reasons(common: Common, document: PlanDocument, task: TaskDocument) -
     print_layers(common, task)
     if common.verbose:
         for candidate in task["candidates"]:
-            print(f"    {candidate_title(candidate)}: {candidate['why']}")
+            print(f"    {candidate['title']}: {candidate['why']}")
 
 
 def _passed_spans(document: PlanDocument) -> list[str]:
@@ -125,28 +136,32 @@ def _passed_spans(document: PlanDocument) -> list[str]:
 
 
 def _candidate_row(
-    task: TaskDocument, index: int, spans: Sequence[str], extra: _Columns
+    task: TaskDocument, index: int, spans: Sequence[str], extra: _Columns, *, below: int | None
 ) -> tuple[str, ...]:
+    """A candidate; of a hedged one below its own route only what differs is said again."""
     candidate = task["candidates"][index]
+    same = below is not None and task["candidates"][below]["id"] == candidate["id"]
     mark = "▶" if index == task["chosen"] else ("▷" if index == task["run"] else "")
     low, high = candidate["interval_ms"]
-    values = (candidate["spans"][span] for span in spans)
-    agreement = candidate["agreement"]
+    values = (None if same else candidate["spans"][span] for span in spans)
+    agreement, expected = candidate["agreement"], candidate["expected"]
     state = "" if candidate["allowed"] else "not allowed"
     if not candidate["feasible"]:
         state = "infeasible"
     return (
         mark,
-        candidate["route"],
-        *((candidate["variant"],) if extra.variants else ()),
-        on(candidate),
-        "+".join(dict.fromkeys(candidate["codecs"].values())),
+        "" if same else candidate["route"],
+        *(("" if same else candidate["variant"],) if extra.variants else ()),
+        "" if same else on(candidate),
+        "" if same else "+".join(dict.fromkeys(candidate["codecs"].values())),
+        *((candidate["hedge"] or "",) if extra.hedged else ()),
         f"{candidate['latency_ms']:.1f}",
         f"{low:.1f}–{high:.1f}",
         *("" if value is None else f"{value:.2f}" for value in values),
-        f"{candidate['bytes_up']:,}".replace(",", " "),
-        f"{candidate['bytes_down']:,}".replace(",", " "),
-        *extra.of(candidate),
-        "" if agreement is None else f"{agreement:.3f}",
+        "" if same else f"{candidate['bytes_up']:,}".replace(",", " "),
+        "" if same else f"{candidate['bytes_down']:,}".replace(",", " "),
+        *extra.of(candidate, same=same),
+        "" if agreement is None or same else f"{agreement:.3f}",
+        *(("" if expected is None else f"{expected:.3f}",) if extra.hedged else ()),
         state,
     )

@@ -59,7 +59,7 @@ class Watcher:
         self._length_ns = run.schedule[-1].scheduled_ns
         link = next(iter(spec.links.values()))
         self._link = f"link {link.describe()}"
-        from pipeline.planner.explaining import title
+        from pipeline.planner.titles import title
 
         self._say(
             f"splitway · {scenario.name} · {len(run.schedule)} frames, "

@@ -14,16 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.options import Common
-    from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
+    from pipeline.plan.document import PlanDocument, TaskDocument
+    from pipeline.plan.reasons import ReasonsDocument
 
 _DIFFERS = 1
 _SHOWN = 4  # operators that fell back
-
-
-def candidate_title(candidate: CandidateDocument) -> str:
-    """A candidate in a word or two."""
-    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
-    return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
 
 
 def reason_lines(document: PlanDocument, task: TaskDocument) -> list[str]:
@@ -33,19 +28,20 @@ def reason_lines(document: PlanDocument, task: TaskDocument) -> list[str]:
         return []
     lines, candidates = [], task["candidates"]
     if found["runner_up"] is not None and found["margin_ms"] is not None:
-        runner = candidate_title(candidates[found["runner_up"]])
-        lines.append(f"runner-up: {runner}, {found['margin_ms']:+.1f} ms")
+        runner = candidates[found["runner_up"]]["title"]
+        lines.append(f"runner-up: {runner}, {found['margin_ms']:+.1f} ms{_by(task, found)}")
     if found["binding"]:
         lines.append(f"binding: {', '.join(found['binding'])}")
     if found["flips"]:
         turns = [
             f"{flip['what']} {flip['side']} {flip['at']:.3g} {flip['unit']}: "
-            f"{candidate_title(candidates[flip['candidate']])}"
+            f"{candidates[flip['candidate']]['title']}"
             for flip in found["flips"]
         ]
-        lines.append(f"flips: {'; '.join(turns)}")
+        lines.append(f"flips: {'; '.join(turns)}{_by(task, found)}")
     else:
         lines.append("flips: nothing within 64 times or a 64th of what it is")
+    lines += _robustness_lines(task)
     if found["fallbacks"]:
         total = sum(fallback["cost_ms"] for fallback in found["fallbacks"])
         names = ", ".join(
@@ -58,18 +54,42 @@ def reason_lines(document: PlanDocument, task: TaskDocument) -> list[str]:
     return lines
 
 
+def _robustness_lines(task: TaskDocument) -> list[str]:
+    """What the plan's caution costs against what is best in the mean."""
+    found = task["robustness"]
+    if found is None:
+        return ["robustness: no plan is in time in the mean"]
+    if found["mean_optimal"] == task["run"]:
+        return ["robustness costs nothing: the plan is the best in the mean as well"]
+    other = task["candidates"][found["mean_optimal"]]["title"]
+    cost = f"{found['mean_cost_ms']:+.1f} ms in the mean"
+    if found["agreement_cost"] is not None:
+        cost += f" and {-100 * found['agreement_cost']:+.1f} points of agreement"
+    gain = f"{100 * found['in_time_gain']:+.1f} % of the frames in time"
+    high = f"{-found['high_bias_gain_ms']:+.1f} ms at the percentile and the slow end of the bias"
+    return [f"robustness: {cost} against {other}, best in the mean, for {gain} and {high}"]
+
+
+def _by(task: TaskDocument, found: ReasonsDocument) -> str:
+    """What a figure goes by, where the choice went by something else."""
+    return "" if task["basis"] == found["basis"] else f" (as {found['basis']})"
+
+
 def print_together(common: Common, document: PlanDocument) -> None:
     """What the tasks do to each other: waits, shares, how busy all is, what more is worth."""
     together = document["together"]
     if together is None:
         return
-    print(f"together  (worth {together['worth']:.3f}; waits are means, latency at the percentile)")
+    print(
+        f"together  (worth {together['worth']:.3f}; shares and latencies are {together['basis']}, "
+        "waits are means, latency at the percentile)"
+    )
     tasks = {task["name"]: task for task in document["tasks"]}
     rows = [
         (
             told["name"],
-            candidate_title(tasks[told["name"]]["candidates"][tasks[told["name"]]["run"]]),
-            candidate_title(tasks[told["name"]]["candidates"][told["alone"]]),
+            tasks[told["name"]]["candidates"][tasks[told["name"]]["run"]]["title"],
+            tasks[told["name"]]["candidates"][told["alone"]]["title"],
             f"{told['importance']:g}",
             f"{100 * told['in_time']:.1f} %",
             f"{told['wait_ms']:.2f}",
@@ -86,6 +106,9 @@ def print_together(common: Common, document: PlanDocument) -> None:
     print_table(common, header, rows, left=3)
     busy = ", ".join(f"{name} {100 * share:.0f} %" for name, share in together["busy"].items())
     print(f"  busy: {busy} (limit {100 * max(together['limit'].values()):.0f} %)")
+    loading = together["load_ms"]
+    needs = ", ".join(f"{d} {size / 1e6:.1f} MB" for d, size in together["memory_bytes"].items())
+    print(f"  memory: {needs}{'' if loading is None else f', loaded in {loading:.1f} ms'}")
     for price in together["prices"]:
         less = "" if price["less"] is None else f", {price['step']} less {price['less']:+.3f}"
         if price["more"] or price["less"]:

@@ -76,6 +76,13 @@ class Names:
             self._names.append(name)
         return found
 
+    def codes(self, names: tuple[str, ...]) -> list[int]:
+        """Codes of several texts, in their order."""
+        try:
+            return [*map(self._codes.__getitem__, names)]
+        except KeyError:  # seldom: one is new
+            return [*map(self.code, names)]
+
     def find(self, name: str) -> int:
         """Code of a text, -1 where no row has it."""
         return self._codes.get(name, -1)
@@ -142,31 +149,36 @@ class Columns:
         """
         if self.place(row.path, row.frame) is not None:
             raise KeyError(row.path, row.frame)
-        count, code, scheduled_ns = self._count, self.names.code, row.scheduled_ns
+        count, scheduled_ns, reached = self._count, row.scheduled_ns, row.stamps
         if count == len(self._data):
             more = max(_LEAST_GROWTH, count // _GROWTH)
             self._data = np.concatenate([self._data, np.zeros(more, DTYPE)])
             self._bytes = self._data.view(np.uint8).data
-        stamps = [_NONE] * len(STAMPS)
-        for name, at_ns in row.stamps.items():
-            index, after_ns = _STAMP_INDEX[name], at_ns - scheduled_ns
-            if not -_MOST_NS < after_ns <= _MOST_NS:
-                self._wide[count, index] = at_ns
-                after_ns = _WIDE
-            stamps[index] = after_ns
+        absent_ns = scheduled_ns + _NONE
+        stamps = [reached.get(name, absent_ns) - scheduled_ns for name in STAMPS]
+        if (
+            stamps.count(_NONE) + len(reached) != len(STAMPS)
+            or max(stamps) > _MOST_NS
+            or min(stamps) < _NONE
+            or _WIDE in stamps
+        ):  # seldom: a stamp that its half of the bytes cannot hold, or that has no name here
+            stamps = self._narrowed(row)
+        path, cause, planned, delivered, variant = self.names.codes(
+            (row.path, row.cause, row.route_planned, row.route_delivered, row.variant)
+        )
         _RECORD.pack_into(
             self._bytes,
             count * _RECORD.size,
-            code(row.path),
+            path,
             row.frame,
             row.content,
             scheduled_ns,
             row.deadline_at_ns,
             _FATE_INDEX[row.fate],
-            code(row.cause),
-            code(row.route_planned),
-            code(row.route_delivered),
-            code(row.variant),
+            cause,
+            planned,
+            delivered,
+            variant,
             row.overrun,
             row.improved,
             row.partial,
@@ -178,6 +190,17 @@ class Columns:
         self._count += 1
         self._note_place(row.path, row.frame)
         return count
+
+    def _narrowed(self, row: Row) -> list[int]:
+        """Stamps of the next row as they are kept; wide ones go beside the columns."""
+        stamps = [_NONE] * len(STAMPS)
+        for name, at_ns in row.stamps.items():
+            index, after_ns = _STAMP_INDEX[name], at_ns - row.scheduled_ns
+            if not -_MOST_NS < after_ns <= _MOST_NS:
+                self._wide[self._count, index] = at_ns
+                after_ns = _WIDE
+            stamps[index] = after_ns
+        return stamps
 
     def _note_place(self, path: str, frame: int) -> None:
         places = self._places.setdefault(path, array("I"))

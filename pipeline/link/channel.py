@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.draws import Draws
 from pipeline.link.loss import MOST_ROUNDS, rounds_of
-from pipeline.link.model import OVERHEAD_BYTES, Passage, message_bytes
+from pipeline.link.model import OVERHEAD_BYTES, Passage
 from pipeline.link.steps import PPM, Capacity, Reader
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.link.model import Direction, LinkConfig, LinkFault
 
 _NS_PER_S = 1_000_000_000
+_UNITS_PER_BYTE = Capacity.units(8)
 _ATTEMPTS = 4  # draws that `Draws` has for one frame
 
 
@@ -141,7 +142,7 @@ class _Lane:
 
 def units_at_share(payload_bytes: int, share_ppm: int) -> int:
     """What a whole bottleneck can send while a share of it sends a message, in its units."""
-    units = Capacity.units(8 * message_bytes(payload_bytes))
+    units = (payload_bytes + OVERHEAD_BYTES) * _UNITS_PER_BYTE
     return units if share_ppm == PPM else -(-units * PPM // share_ppm)
 
 

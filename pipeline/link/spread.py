@@ -34,6 +34,7 @@ class LinkSpread:
             way: Capacity(config.rates(way)) for way in ("up", "down") if config.trace is not None
         }
         self._serial_ns: dict[tuple[int, Direction], tuple[int, ...]] = {}
+        self._at: dict[float, tuple[int, int]] = {}
 
     def serial_ns(self, payload_bytes: int, direction: Direction) -> tuple[int, ...]:
         """Times on the bottleneck in ns, ascending: one, or `STARTS` of a link that varies."""
@@ -56,16 +57,23 @@ class LinkSpread:
         Bottleneck, round trip, jitter and loss are at the same percentile each.
         """
         times = self.serial_ns(payload_bytes, direction)
-        trips, losses = self._config.round_trips(), self._config.losses()
         jitter = self._config.jitter_ppm
         found = []
         for percentile in percentiles:
-            rtt_ns = trips.quantile(percentile)
+            rtt_ns, loss_ppm = self._trip(percentile)
             factor = jitter[_place(len(jitter), percentile)] if jitter else PPM
             word = min((1 << 64) - 1, int(percentile / 100 * (1 << 64)))
-            rounds = rounds_of(word, payload_bytes, losses.quantile(percentile))
+            rounds = rounds_of(word, payload_bytes, loss_ppm)
             serial_ns = times[_place(len(times), percentile)]
             found.append(serial_ns + rtt_ns // 2 * factor // PPM + rounds * rtt_ns)
+        return found
+
+    def _trip(self, percentile: float) -> tuple[int, int]:
+        """Round trip in ns and loss in parts per million at a percentile, looked up once."""
+        found = self._at.get(percentile)
+        if found is None:
+            trips, losses = self._config.round_trips(), self._config.losses()
+            found = self._at[percentile] = trips.quantile(percentile), losses.quantile(percentile)
         return found
 
     def _serial(self, payload_bytes: int, direction: Direction) -> tuple[int, ...]:

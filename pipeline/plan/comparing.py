@@ -93,7 +93,7 @@ def _tasks(first: PlanDocument, second: PlanDocument) -> Iterator[TaskDiffDocume
         if not changes:
             continue
         before, after = _runs(mine), _runs(theirs)
-        turned = before["id"] != after["id"]
+        turned = _key(before) != _key(after)
         shown = f"runs {_title(after)} in place of {_title(before)}"
         yield {
             "name": name,
@@ -105,9 +105,10 @@ def _tasks(first: PlanDocument, second: PlanDocument) -> Iterator[TaskDiffDocume
 
 def _task(mine: TaskDocument, theirs: TaskDocument) -> Iterator[ChangeDocument]:
     before, after = _runs(mine), _runs(theirs)
+    named = _title(before) if _key(before) != _key(after) else _title(after)  # titles tell apart
     yield from _changed(
         {
-            "route": (_title(before), _title(after)),
+            "route": (named, _title(after)),
             "cut": (_list(before["cut"]), _list(after["cut"])),
             "hedge": (before["hedge"] or "none", after["hedge"] or "none"),
             "latency ms": (f"{before['latency_ms']:.2f}", f"{after['latency_ms']:.2f}"),
@@ -125,8 +126,8 @@ def _task(mine: TaskDocument, theirs: TaskDocument) -> Iterator[ChangeDocument]:
         for span, value in before["spans"].items()
     }
     yield from _changed(spans)
-    known = {candidate["id"]: candidate for candidate in mine["candidates"]}
-    now = {candidate["id"]: candidate for candidate in theirs["candidates"]}
+    known = {_key(candidate): candidate for candidate in mine["candidates"]}
+    now = {_key(candidate): candidate for candidate in theirs["candidates"]}
     gone = [_title(known[key]) for key in known if key not in now]
     new = [_title(now[key]) for key in now if key not in known]
     if gone or new:
@@ -185,9 +186,12 @@ def _runs(task: TaskDocument) -> CandidateDocument:
     return task["candidates"][task["run"]]
 
 
+def _key(candidate: CandidateDocument) -> tuple[str, str]:
+    return candidate["id"], candidate["hedge"] or ""
+
+
 def _title(candidate: CandidateDocument) -> str:
-    codecs = "+".join(dict.fromkeys(candidate["codecs"].values()))
-    return candidate["route"] if codecs in ("", "raw") else f"{candidate['route']} {codecs}"
+    return candidate.get("title") or candidate["route"]  # a file may be older than titles
 
 
 def _list(names: list[str]) -> str:

@@ -15,12 +15,13 @@ from pipeline.plan.mapped import (
 )
 from pipeline.plan.predictions import PredictionDocument, prediction_documents
 from pipeline.plan.reasons import ReasonsDocument, reasons_documents
+from pipeline.plan.robustness import RobustnessDocument, robustness_document
 from pipeline.plan.steps import Host, Move, Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.plan.plan import Candidate, Plan, TaskPlan, Verified
+    from pipeline.plan.plan import Candidate, Cover, Plan, TaskPlan, Verified
     from pipeline.plan.routes import RouteStep
 
 SCHEMA = "splitway.plan/1"
@@ -83,14 +84,30 @@ class VerifiedDocument(TypedDict):
     latency_ms: float | None
 
 
+class HedgeDocument(TypedDict):
+    """The hedge of a candidate: when it starts and ends, how often, and what a run of it takes."""
+
+    start_ms: float
+    end_ms: float
+    runs: float
+    answers: float
+    agreement: float | None
+    edge_ms: float
+    energy_mj: float | None
+    in_time: bool
+    latency_without_ms: float
+
+
 class CandidateDocument(TypedDict):
     """One candidate; times in ms, energy in mJ, sizes in bytes."""
 
     id: str
+    title: str
     route: str
     pin: str | None
     variant: str
     hedge: str | None
+    hedging: HedgeDocument | None
     steps: list[StepDocument]
     devices: list[str]
     cut: list[str]
@@ -103,12 +120,13 @@ class CandidateDocument(TypedDict):
     energy_mj: float | None
     accuracy: None
     agreement: float | None
+    in_time: float
+    expected: float | None
     label: str
     allowed: bool
     feasible: bool
     robust: bool
     why: str
-    hedged_ms: float | None
     edge_ms: float
     cloud_ms: float
     load_ms: float | None
@@ -120,6 +138,7 @@ class CandidateDocument(TypedDict):
     gap: float
     verified: VerifiedDocument | None
     median_ms: float
+    mean_ms: float
 
 
 class LayerDocument(TypedDict):
@@ -143,10 +162,12 @@ class TaskDocument(TypedDict):
     name: str
     chosen: int | None
     run: int
+    basis: str
     explanation: str
     candidates: list[CandidateDocument]
     layers: list[LayerDocument]
     relaxations: list[RelaxationDocument]
+    robustness: RobustnessDocument | None
     numerics: list[str]
 
 
@@ -200,11 +221,9 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
         "name": task.task,
         "chosen": task.chosen,
         "run": task.run,
+        "basis": task.basis,
         "explanation": task.explanation,
-        "candidates": [
-            _candidate(candidate, spans, task.hedge if index == task.run else "")
-            for index, candidate in enumerate(task.candidates)
-        ],
+        "candidates": [_candidate(candidate, spans) for candidate in task.candidates],
         "layers": [
             {
                 "name": layer.name,
@@ -227,17 +246,20 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
             }
             for relaxed in task.relaxations
         ],
+        "robustness": robustness_document(task.robustness),
         "numerics": list(task.numerics),
     }
 
 
-def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> CandidateDocument:
+def _candidate(candidate: Candidate, spans: Sequence[str]) -> CandidateDocument:
     return {
         "id": candidate.route.id,
+        "title": candidate.title,
         "route": candidate.name,
         "pin": candidate.pin,
         "variant": candidate.route.variant,
-        "hedge": hedge or None,
+        "hedge": None if candidate.hedge is None else candidate.hedge.form,
+        "hedging": _hedge(candidate.hedge),
         "steps": [_step(step) for step in candidate.route.steps],
         "devices": list(candidate.devices),
         "cut": list(candidate.cut),
@@ -253,12 +275,13 @@ def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> Candid
         "energy_mj": None if candidate.energy_pj is None else candidate.energy_pj / _PJ_PER_MJ,
         "accuracy": None,
         "agreement": candidate.agreement,
+        "in_time": candidate.in_time,
+        "expected": candidate.expected,
         "label": candidate.label,
         "allowed": candidate.allowed,
         "feasible": candidate.feasible,
         "robust": candidate.robust,
         "why": candidate.why,
-        "hedged_ms": None if candidate.hedged_ns is None else candidate.hedged_ns / _NS_PER_MS,
         "edge_ms": candidate.edge_ns / _NS_PER_MS,
         "cloud_ms": candidate.cloud_ns / _NS_PER_MS,
         "load_ms": None if candidate.load_ns is None else candidate.load_ns / _NS_PER_MS,
@@ -282,6 +305,23 @@ def _candidate(candidate: Candidate, spans: Sequence[str], hedge: str) -> Candid
         "gap": candidate.gap,
         "verified": _verified(candidate.verified),
         "median_ms": candidate.median_ns / _NS_PER_MS,
+        "mean_ms": candidate.mean_ns / _NS_PER_MS,
+    }
+
+
+def _hedge(cover: Cover | None) -> HedgeDocument | None:
+    if cover is None:
+        return None
+    return {
+        "start_ms": cover.start_ns / _NS_PER_MS,
+        "end_ms": cover.ends_ns / _NS_PER_MS,
+        "runs": cover.runs,
+        "answers": cover.answers,
+        "agreement": cover.agreement,
+        "edge_ms": cover.edge_ns / _NS_PER_MS,
+        "energy_mj": None if cover.energy_pj is None else cover.energy_pj / _PJ_PER_MJ,
+        "in_time": cover.keeps,
+        "latency_without_ms": cover.alone_ns / _NS_PER_MS,
     }
 
 

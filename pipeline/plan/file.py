@@ -29,6 +29,7 @@ class FileCandidate(_Part):
 
     id: str
     route: str
+    hedge: str | None = None
 
 
 class FileTask(_Part):
@@ -39,9 +40,9 @@ class FileTask(_Part):
     candidates: list[FileCandidate] = Field(min_length=1)
 
     @property
-    def runs(self) -> str:
-        """Id of the route that runs."""
-        return self.candidates[self.run].id
+    def runs(self) -> FileCandidate:
+        """What runs."""
+        return self.candidates[self.run]
 
 
 class FileShare(_Part):

@@ -37,8 +37,9 @@ class PriceDocument(TypedDict):
 
 
 class TogetherDocument(TypedDict):
-    """What the tasks do to each other."""
+    """What the tasks do to each other; `basis` is what shares and latencies are: predicted."""
 
+    basis: str
     worth: float
     exact: bool
     note: str | None
@@ -47,6 +48,8 @@ class TogetherDocument(TypedDict):
     limit: dict[str, float]
     binding: list[str]
     prices: list[PriceDocument]
+    memory_bytes: dict[str, int]
+    load_ms: float | None
 
 
 def together_document(together: Together | None) -> TogetherDocument | None:
@@ -54,6 +57,7 @@ def together_document(together: Together | None) -> TogetherDocument | None:
     if together is None:
         return None
     return {
+        "basis": "predicted",
         "worth": together.worth,
         "exact": together.exact,
         "note": together.note or None,
@@ -62,6 +66,8 @@ def together_document(together: Together | None) -> TogetherDocument | None:
         "limit": dict(together.limit),
         "binding": list(together.binding),
         "prices": [_price(price) for price in together.prices],
+        "memory_bytes": dict(together.memory),
+        "load_ms": None if together.load_ns is None else together.load_ns / _NS_PER_MS,
     }
 
 

@@ -49,14 +49,19 @@ class MapNominalDocument(TypedDict):
 
 
 class MapDocument(TypedDict):
-    """The plan over a grid of conditions; each cell was planned at the figures named for it."""
+    """The plan over a grid of conditions; each cell was planned at the figures named for it.
 
+    `basis` is what cells go by: predicted latencies, but for the plan's own.
+    """
+
+    basis: str
     up_mbps: list[float]
     rtt_ms: list[float]
     load: list[float]
     borders: MapBordersDocument
     nominal: MapNominalDocument
     tasks: list[MapTaskDocument]
+    refused: dict[str, list[int]]
 
 
 def validity_documents(found: Mapping[str, Validity]) -> list[ValidityDocument]:
@@ -85,6 +90,7 @@ def map_document(plan_map: PlanMap | None) -> MapDocument | None:
     first = next(iter(plan_map.tasks.values()))
     rate, rtt_ns, load_ppm = plan_map.nominal
     return {
+        "basis": "predicted",
         "up_mbps": [r / 1e6 for r in plan_map.rates_bits_per_s],
         "rtt_ms": [r / _NS_PER_MS for r in plan_map.rtts_ns],
         "load": [r / _PPM for r in plan_map.loads_ppm],
@@ -97,6 +103,7 @@ def map_document(plan_map: PlanMap | None) -> MapDocument | None:
         "tasks": [
             {"name": name, "cells": _cells(region)} for name, region in plan_map.tasks.items()
         ],
+        "refused": {name: list(mine) for name, mine in plan_map.refused.items()},
     }
 
 

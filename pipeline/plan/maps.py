@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import NamedTuple
 
+from msgspec import field
+
 from pipeline.values import Value
 
 
@@ -70,6 +72,8 @@ class PlanMap(Value, frozen=True, kw_only=True):
         loads_ppm: Busy shares of the cloud's device, rising, likewise.
         tasks: Per task a map whose cells name candidates by their index.
         nominal: The conditions of the plan itself: rate, round trip, load.
+        refused: Per task candidates that some cell would have, but that do not fit into a device's
+            memory beside all else that stays there.
     """
 
     rates_bits_per_s: tuple[int, ...]
@@ -77,6 +81,7 @@ class PlanMap(Value, frozen=True, kw_only=True):
     loads_ppm: tuple[int, ...]
     tasks: dict[str, RegionMap]
     nominal: tuple[int, int, int]
+    refused: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 class Validity(Value, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from msgspec import field
 from pipeline.plan.maps import PlanMap, Validity
 from pipeline.plan.predictions import Prediction
 from pipeline.plan.reasons import Reasons
+from pipeline.plan.robustness import Robustness
 from pipeline.plan.routes import Route, RouteName
 from pipeline.plan.steps import Run
 from pipeline.plan.together import Together
@@ -75,8 +76,48 @@ class Verified(Value, frozen=True, kw_only=True):
     latency_ns: int | None
 
 
+class Cover(Value, frozen=True, kw_only=True):
+    """The hedge of a candidate: what it costs when it runs, and how often that is.
+
+    Moments count from the frame's scheduled time, at the task's shortest deadline; other tasks'
+    jobs on the device are left out.
+
+    Attributes:
+        form: `tail`, or `variant:NAME`.
+        start_ns: When it starts, where no answer has come.
+        ends_ns: When its answer is there: the 99.9 % quantile of its jitter, at the 90 % quantile
+            of the devices' bias, behind the longest job of the same frame's.
+        least_ns: Shortest deadline that it keeps if it starts at once.
+        runs: Share of the frames that start it, from 0 to 1, on an idle system.
+        answers: Share of the frames that it answers.
+        agreement: Agreement of its own answer; None where that was not measured.
+        edge_ns: What a run of it takes of the car's device.
+        energy_pj: What a run of it takes; None where the device has no power figure.
+        alone_ns: Latency at the percentile of the route without it.
+        keeps: Whether its answer is there by the deadline.
+        alone_keeps: Whether the route keeps the deadline without it, as predicted or verified.
+    """
+
+    form: str
+    start_ns: int
+    ends_ns: int
+    least_ns: int
+    runs: float
+    answers: float
+    agreement: float | None
+    edge_ns: int
+    energy_pj: int | None
+    alone_ns: int
+    keeps: bool
+    alone_keeps: bool
+
+
 class Candidate(Value, frozen=True, kw_only=True):
-    """A route with its predicted figures.
+    """A route with its predicted figures; one with a hedge stands beside the one without.
+
+    Latency, energy and time of a hedged one are those with the hedge: the latency is at most that
+    of the hedge's answer, energy and time in the car have its runs in their share of the frames.
+    Spans, bytes, agreement and what virtual time says are the route's own.
 
     Attributes:
         name: Derived name of the route.
@@ -104,8 +145,6 @@ class Candidate(Value, frozen=True, kw_only=True):
         memory: Bytes of weights and of the largest operator's tensors on each device.
         fallbacks: Operators that a device hands to its host, two copies each.
         fallback_ns: What these take.
-        hedged_ns: The latency with a hedge in the car that starts as late as it may; None where the
-            route stays there, or the hedge is not in time.
         sizes: Whether bytes were measured on calibration frames or follow from shapes.
         broken: Constraints that it does not satisfy.
         best: Whether no other candidate is as good in all of latency, bytes, energy, time in the
@@ -113,6 +152,11 @@ class Candidate(Value, frozen=True, kw_only=True):
         gap: How far the choice of devices inside a site may lie above the best, as a share.
         verified: What came of it in virtual time; None where it was not run.
         median_ns: Predicted latency of the median frame.
+        mean_ns: Predicted mean latency of its frames, without bias and hedge.
+        in_time: Share of the frames that the route answers by the deadline without a hedge, from 0
+            to 1: as verified where it was run, else predicted.
+        hedge: What covers it; None for nothing.
+        title: What people call it, unlike every other one of its task; "" outside a plan.
     """
 
     name: RouteName
@@ -138,13 +182,41 @@ class Candidate(Value, frozen=True, kw_only=True):
     memory: dict[str, int] = field(default_factory=dict)
     fallbacks: int = 0
     fallback_ns: int = 0
-    hedged_ns: int | None = None
     sizes: Literal["measured", "modelled"] = "measured"
     broken: tuple[Broken, ...] = ()
     best: bool = False
     gap: float = 0.0
     verified: Verified | None = None
     median_ns: int = 0
+    mean_ns: int = 0
+    in_time: float = 1.0
+    hedge: Cover | None = None
+    title: str = ""
+
+    @property
+    def alone_ns(self) -> int:
+        """Latency at the percentile of the route without its hedge."""
+        return self.latency_ns if self.hedge is None else self.hedge.alone_ns
+
+    @property
+    def keeps_alone(self) -> bool:
+        """Whether the route keeps every deadline without a hedge, as predicted or verified."""
+        if self.hedge is None:
+            return all(one.constraint != "deadline" for one in self.broken)
+        return self.hedge.alone_keeps
+
+    @property
+    def expected(self) -> float | None:
+        """Expected agreement: a late frame counts nothing, or what its hedge agrees.
+
+        None where agreement was not measured.
+        """
+        if self.agreement is None:
+            return None
+        cover = self.hedge
+        if cover is None or not cover.keeps or cover.agreement is None:
+            return self.in_time * self.agreement
+        return (1 - cover.answers) * self.agreement + cover.answers * cover.agreement
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -182,9 +254,11 @@ class TaskPlan(Value, frozen=True, kw_only=True):
         chosen: Index of the chosen candidate; None when no allowed one is feasible.
         run: Index of the one that runs: the chosen one, else the fastest allowed.
         explanation: Why it beat the runner-up, and at what bandwidth that flips.
-        hedge: What covers the one that runs, `tail` or `variant:NAME`; "" for nothing.
         layers: Operators of the one that runs that could run elsewhere at their site.
-        relaxations: Where none is feasible, what would make one so, least change first.
+        relaxations: Where none is feasible, what would make one so, least change first; where what
+            runs beside other tasks is not, what would make that one so.
+        robustness: What runs against what is best in the mean; None where nothing is in time then.
+        beside: Whether it runs for the sake of the other tasks what it would not by itself.
         numerics: What its variants compute on devices that know int8 alone, for people.
     """
 
@@ -193,10 +267,23 @@ class TaskPlan(Value, frozen=True, kw_only=True):
     chosen: int | None
     run: int
     explanation: str
-    hedge: str = ""
     layers: tuple[LayerPlace, ...] = ()
     relaxations: tuple[Relaxation, ...] = ()
+    robustness: Robustness | None = None
+    beside: bool = False
     numerics: tuple[str, ...] = ()
+
+    @property
+    def hedge(self) -> str:
+        """What covers the one that runs, `tail` or `variant:NAME`; "" for nothing."""
+        found = self.candidates[self.run].hedge
+        return "" if found is None else found.form
+
+    @property
+    def basis(self) -> Literal["verified", "predicted"]:
+        """What the choice goes by: runs in virtual time of those in front, or the prediction."""
+        verified = any(c.verified is not None for c in self.candidates)
+        return "verified" if verified and not self.beside else "predicted"
 
     @property
     def route(self) -> Route:

@@ -31,7 +31,7 @@ class SpanBand(Value, frozen=True, kw_only=True):
 
 
 class Prediction(Value, frozen=True, kw_only=True):
-    """The route of a task, predicted.
+    """The route of a task, or what joins several, predicted.
 
     Attributes:
         route: Id of the route.
@@ -39,6 +39,8 @@ class Prediction(Value, frozen=True, kw_only=True):
         low_ns: Its median at the 10 % quantile of the devices' bias.
         high_ns: Its latency at the plan's percentile and the 90 % quantile of the bias.
         spans: Each span that it passes.
+        over_link: Of a path that joins several routes, whether one of them crosses the link: what a
+            fallback answered is not as planned then.
     """
 
     route: str
@@ -46,6 +48,7 @@ class Prediction(Value, frozen=True, kw_only=True):
     low_ns: int
     high_ns: int
     spans: dict[str, SpanBand]
+    over_link: bool = False
 
 
 class PredictionDocument(TypedDict):

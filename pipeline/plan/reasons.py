@@ -89,9 +89,13 @@ class FallbackDocument(TypedDict):
 
 
 class ReasonsDocument(TypedDict):
-    """Why a task runs what it runs; indices are into its candidates."""
+    """Why a task runs what it runs; indices are into its candidates.
+
+    `basis` is what runner-up and flips go by: predicted latencies, whatever the choice went by.
+    """
 
     name: str
+    basis: str
     runner_up: int | None
     margin_ms: float | None
     flips: list[FlipDocument]
@@ -104,6 +108,7 @@ def reasons_documents(found: Mapping[str, Reasons]) -> list[ReasonsDocument]:
     return [
         {
             "name": name,
+            "basis": "predicted",
             "runner_up": one.runner_up,
             "margin_ms": None if one.margin_ns is None else one.margin_ns / _NS_PER_MS,
             "flips": [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import field
+
 from pipeline.values import Value
 
 
@@ -37,7 +39,8 @@ class ResourcePrice(Value, frozen=True, kw_only=True):
     of a perfect answer for a task of importance 1.
 
     Attributes:
-        resource: `uplink`, `downlink`, `edge` or `cloud`.
+        resource: `uplink`, `downlink`, `edge`, `cloud`; where a site has several devices, each of
+            them and its bus by name.
         step: What a little is: `1 Mbit/s`, or `10 %` of a device's speed.
         more: Worth that one step more would add.
         less: Worth that one step less would add, mostly below 0; None where nothing would be left.
@@ -61,6 +64,9 @@ class Together(Value, frozen=True, kw_only=True):
         prices: What a little more of each is worth.
         exact: Whether every combination was looked at.
         note: What a reader should know; "" for nothing.
+        memory: Bytes that all tasks need on each device together, hedges included.
+        load_ns: Time to bring all weights to their devices before the first frame, one after the
+            other; None where a device's figure is not known.
     """
 
     tasks: tuple[TaskTogether, ...]
@@ -71,3 +77,5 @@ class Together(Value, frozen=True, kw_only=True):
     prices: tuple[ResourcePrice, ...]
     exact: bool
     note: str = ""
+    memory: dict[str, int] = field(default_factory=dict)
+    load_ns: int | None = None

@@ -88,11 +88,21 @@ def drafts(subject: Subject, world: World) -> list[Draft]:
     return [draft for shape in shapes(subject, world) for draft in placed(subject, world, shape)]
 
 
+def whole_draft(subject: Subject, world: World) -> Draft:
+    """The network whole in the car, on the first of its devices that can."""
+    return placed(subject, world, _whole(subject))[0]
+
+
+def _whole(subject: Subject) -> Shape:
+    everything = frozenset(range(len(subject.graph.operators)))
+    return Shape(head=everything, cut=(), codecs=(), pin="edge")
+
+
 def shapes(subject: Subject, world: World) -> list[Shape]:
     """Every head with its codecs; what runs where inside a site is left open."""
     graph = subject.graph
     everything = frozenset(range(len(graph.operators)))
-    found = [Shape(head=everything, cut=(), codecs=(), pin="edge")]
+    found = [_whole(subject)]
     name = graph.inputs
     found += [
         Shape(head=frozenset(), cut=name, codecs=(coded,) * len(name), pin=pin)

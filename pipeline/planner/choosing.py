@@ -50,16 +50,19 @@ class Chooser:
         """Conditions of the plan, of the whole link."""
         link = planned.world.link
         self._own = Conditions(link.up_bits_per_s, link.rtt_ns)
+        self._held: dict[tuple[str, str], dict[str, float]] = {}
 
     def choose(self, elsewhere: Elsewhere, *, without: Collection[int] = ()) -> int:
         """Index of the candidate that would run.
 
         Args:
             elsewhere: What is not as the plan has it.
-            without: Candidates that are left out; an allowed one must remain.
+            without: Candidates that are left out, with and without a hedge; an allowed one must
+                remain.
         """
+        routes = {self._planned.plan.candidates[i].route.id for i in without}
         deadline_ns = round(self._planned.deadline_ns * elsewhere.deadline)
-        kept = [i for i in range(len(self._planned.plan.candidates)) if i not in without]
+        kept = [i for i, c in enumerate(self._planned.plan.candidates) if c.route.id not in routes]
         mine = [self._planned.plan.candidates[i] for i in kept]
         latencies = [self._latency_ns(c, elsewhere) for c in mine]
         in_pace = [self._keeps_pace(c, elsewhere) for c in mine]
@@ -81,8 +84,14 @@ class Chooser:
     def _keeps_pace(self, candidate: Candidate, elsewhere: Elsewhere) -> bool:
         """Whether neither a device nor the uplink is busy longer with a frame than its period."""
         world, at = self._planned.world, self._mine(elsewhere)
-        edge_ns = candidate.spans.get("edge", 0) / elsewhere.edge / world.edge.slots
-        cloud_ns = candidate.spans.get("cloud", 0) / elsewhere.cloud / world.cloud.slots
+        held_ns = self._held_ns(candidate)
+        site_of, vehicle = world.sites.device_site, world.sites.vehicle
+        busy_ns = 0.0
+        for name, time_ns in held_ns.items():
+            device = world.placed.get(name)  # a bus is none, and has no speed
+            speed = elsewhere.edge if site_of[name] == vehicle else elsewhere.cloud
+            by = 1.0 if device is None else speed * device.slots
+            busy_ns = max(busy_ns, time_ns / by)
         up_ns = 0.0
         if crosses(candidate):
             then_ns = 8 * message_bytes(candidate.bytes_up) * _NS_PER_S // at.up_bits_per_s
@@ -90,7 +99,23 @@ class Chooser:
                 8 * message_bytes(candidate.bytes_up) * _NS_PER_S // self._own.up_bits_per_s
             )
             up_ns = world.link.serial_ns(candidate.bytes_up, "up") + then_ns - nominal_ns
-        return max(edge_ns, cloud_ns, up_ns) <= self._period_ns
+        return max(busy_ns, up_ns) <= self._period_ns
+
+    def _held_ns(self, candidate: Candidate) -> dict[str, float]:
+        """How long a frame holds each device and bus, its hedge's runs in their share."""
+        key = candidate.route.id, "" if candidate.hedge is None else candidate.hedge.form
+        found = self._held.get(key)
+        if found is None:
+            world = self._planned.world
+            found = self._held[key] = {}
+            for step in candidate.route.steps:
+                if step.span in ("edge", "cloud"):
+                    name = world.sites.device_of(step.step)
+                    found[name] = found.get(name, 0) + step.latency_ns
+            if candidate.hedge is not None:
+                more_ns = candidate.hedge.runs * candidate.hedge.edge_ns
+                found[world.edge.name] = found.get(world.edge.name, 0) + more_ns
+        return found
 
 
 def _scaled(time_ns: int, factor: float) -> int:

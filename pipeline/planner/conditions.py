@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.link.model import message_bytes
-from pipeline.planner.planning import AGREEMENT_SLACK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +12,11 @@ if TYPE_CHECKING:
     from pipeline.plan.plan import Candidate
 
 PPM = 1_000_000
+
+# A candidate may agree this much less with the reference than the best feasible one and still
+# win by being faster: two points of box F1 or mask IoU.
+AGREEMENT_SLACK = 0.02
+
 _NS_PER_S = 1_000_000_000
 _ANYWHERE = frozenset(
     {"agreement", "memory", "pixels"}
@@ -52,15 +56,15 @@ def wait_at_load_ns(service_ns: int, load_ppm: int) -> int:
 def latency_then_ns(candidate: Candidate, nominal: Conditions, at: Conditions) -> int:
     """Latency of a candidate at other conditions, from its prediction at the nominal ones, in ns.
 
-    The bytes that it sends up go at the other rate, the round trip is paid once, and it waits for
-    the cloud's device. What comes back is left at its rate.
+    Its hedge is left aside. The bytes that it sends up go at the other rate, the round trip is paid
+    once, and it waits for the cloud's device. What comes back is left at its rate.
     """
     if not crosses(candidate):
-        return candidate.latency_ns
+        return candidate.alone_ns
     bits = 8 * message_bytes(candidate.bytes_up) * _NS_PER_S
     service_ns = candidate.spans.get("cloud", 0)
     return (
-        candidate.latency_ns
+        candidate.alone_ns
         - bits // nominal.up_bits_per_s
         + bits // at.up_bits_per_s
         + at.rtt_ns
@@ -78,22 +82,59 @@ def best_of(
 ) -> int:
     """Index of the candidate that the plan's rule takes, given what each would take.
 
-    The fastest of those in time and in pace that agree best, to two points; the fastest of all
-    where there is none. Only allowed ones count, and there must be one.
+    The fastest of those in time and in pace that agree best, to two points; where there is none,
+    of those in pace whose hedge is in time and whose expected agreement is best; else the fastest
+    of all. Only allowed ones count, and there must be one; what goes without the hedge that the
+    scenario asks for counts only where it alone can run.
 
     Args:
         candidates: The candidates.
-        latencies_ns: Latency of each.
+        latencies_ns: Latency of each without its hedge.
         deadline_ns: The task's shortest deadline.
         in_pace: Whether each keeps pace with the task's frames.
     """
-    allowed = eligible(candidates)
+    allowed = asked(candidates)
     in_time = [i for i in allowed if latencies_ns[i] <= deadline_ns and in_pace[i]]
+    if in_time:
+        worth = [candidates[i].agreement or 0.0 for i in in_time]
+    else:
+        in_time = [i for i in allowed if _covered(candidates[i], deadline_ns) and in_pace[i]]
+        worth = [candidates[i].expected or 0.0 for i in in_time]
     if not in_time:
         return min(allowed, key=lambda i: (latencies_ns[i], i))
-    best = max(candidates[i].agreement or 0.0 for i in in_time)
-    good = [i for i in in_time if (candidates[i].agreement or 0.0) >= best - AGREEMENT_SLACK]
-    return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up))
+    best = max(worth)
+    good = [i for i, mine in zip(in_time, worth, strict=True) if mine >= best - AGREEMENT_SLACK]
+    return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up, i))
+
+
+def _covered(candidate: Candidate, deadline_ns: int) -> bool:
+    cover = candidate.hedge
+    return cover is not None and cover.keeps and cover.least_ns <= deadline_ns
+
+
+def asked(candidates: Sequence[Candidate]) -> list[int]:
+    """Indices of the candidates that may run as the scenario asks: with its hedge, where it can.
+
+    Those of `eligible`, without what stands there with a hedge as well. A hedge that the car's
+    device cannot keep pace with does not count.
+    """
+    found = eligible(candidates)
+    covered: dict[str, list[Candidate]] = {}
+    for i in found:
+        if candidates[i].hedge is not None:
+            covered.setdefault(candidates[i].route.id, []).append(candidates[i])
+    return [
+        i
+        for i in found
+        if candidates[i].hedge is not None
+        or all(_slower(one, candidates[i]) for one in covered.get(candidates[i].route.id, ()))
+    ]
+
+
+def _slower(covered: Candidate, bare: Candidate) -> bool:
+    """Whether a hedge keeps a device from keeping pace that does without it."""
+    mine = {one.subject for one in covered.broken if one.constraint == "device"}
+    return not mine <= {one.subject for one in bare.broken if one.constraint == "device"}
 
 
 def eligible(candidates: Sequence[Candidate]) -> list[int]:

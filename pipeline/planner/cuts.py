@@ -251,61 +251,142 @@ def _cost(problem: CutProblem, head: frozenset[int]) -> int | None:
     return total + problem.cloud_post_ns
 
 
-def network_of(problem: CutProblem) -> tuple[dict[tuple[int, int], int | None], int, int]:
-    """The flow network whose minimum cut is solved, with its source and its sink.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowNetwork:
+    """The flow network of a problem, operators that no minimum parts drawn together.
 
-    Arcs by their two ends; None is an endless capacity. For benchmarks and other solvers.
+    Attributes:
+        arcs: Capacities by their two ends; None is endless.
+        node_of: Node of each operator.
+        nodes: How many there are.
+        source: The car's.
+        sink: The cloud's.
     """
-    count = len(problem.edge_ns)
+
+    arcs: Mapping[tuple[int, int], int | None]
+    node_of: Sequence[int]
+    nodes: int
+    source: int
+    sink: int
+
+
+def network_of(problem: CutProblem) -> FlowNetwork | None:
+    """The network whose minimum cut is solved; None where pins contradict each other."""
     known = [cost for cost in prefix_costs(problem) if cost is not None]
-    return _network(problem, bound_ns=min(known, default=None)), count + 1, count + 2
+    return _network(problem, bound_ns=min(known, default=None))
 
 
 def _solve(problem: CutProblem) -> Cut | None:
     """Minimum over heads, post-processing placed freely; None where pins contradict each other."""
-    count = len(problem.edge_ns)
-    capacities, source, sink = network_of(problem)
-    nodes = count + 3 + len(problem.tensors)
-    cut = minimum_cut(capacities, nodes=nodes, source=source, sink=sink)
+    network = network_of(problem)
+    if network is None:
+        return None
+    cut = minimum_cut(network.arcs, nodes=network.nodes, source=network.source, sink=network.sink)
     if cut is None:
         return None
-    head = frozenset(range(count)) - cut.far
+    head = frozenset(v for v, node in enumerate(network.node_of) if node not in cut.far)
     cost = _cost(problem, head)
     return None if cost is None else Cut(head=head, objective_ns=cost, unit_ns=cut.unit)
 
 
-def _network(problem: CutProblem, *, bound_ns: int | None) -> dict[tuple[int, int], int | None]:
-    """Arcs of the flow network: operators, post-processing, source, sink, then tensors.
+def _network(problem: CutProblem, *, bound_ns: int | None) -> FlowNetwork | None:
+    """Nodes: operators, post-processing, source, sink, then tensors that may cross.
 
-    Two things keep capacities small and the unit fine, and change no minimum. What an operator
-    costs at least, on either side, is left out of both arcs; and an arc dearer than a head that is
-    known to do (`bound_ns`) is made infinite, since no minimum cuts it.
+    Three things keep it small and its capacities fine, and change no minimum. What an operator
+    costs at least, on either side, is left out of both arcs; an arc dearer than a head that is
+    known to do (`bound_ns`) is cut by no minimum, so that its ends are drawn together into one
+    node; and so are those that pins and groups keep on one side.
     """
     count = len(problem.edge_ns)
-    post, source, sink = count, count + 1, count + 2
     here = (*problem.edge_ns, problem.edge_post_ns)
     there = (*problem.cloud_ns, problem.cloud_post_ns)
     if bound_ns is not None:
-        bound_ns -= sum(min(pair) for pair in zip(here, there, strict=True))
-    arcs: dict[tuple[int, int], int | None] = {}
-    # Written out arc by arc: a plan solves this hundreds of times.
+        bound_ns -= sum(map(min, here, there))
     dear = bound_ns if bound_ns is not None else max(*here, *there, *_ups(problem), 0)
-    for node, (edge, cloud) in enumerate(zip(here, there, strict=True)):
-        more = cloud - edge
-        if more > 0:
-            arcs[source, node] = more if more <= dear else None
-        elif more < 0:
-            arcs[node, sink] = -more if -more <= dear else None
-    for place, tensor in enumerate(problem.tensors):
+    more = [cloud - edge for edge, cloud in zip(here, there, strict=True)]
+    roots, crossing = _drawn_together(problem, more, dear)
+    near, far = roots[count + 1], roots[count + 2]
+    if near == far:
+        return None
+    gains: dict[int, int] = {}
+    for root, gain in zip(roots, more, strict=False):
+        gains[root] = gains.get(root, 0) + gain
+    arcs: dict[tuple[int, int], int | None] = {}
+    for root, gain in gains.items():
+        if gain and root not in (near, far):
+            arcs[(near, root) if gain > 0 else (root, far)] = abs(gain)
+    for upload, (maker, up_ns, readers) in enumerate(crossing, start=count + 3):
+        made = roots[maker]
+        read = {roots[reader] for reader in readers}
+        if read == {made}:
+            continue
+        arcs[made, upload] = up_ns
+        for reader in read:
+            if reader != made:
+                arcs[upload, reader] = None
+                if made != near:
+                    arcs[reader, made] = None
+    return FlowNetwork(
+        arcs=arcs,
+        node_of=roots[:count],
+        nodes=count + 3 + len(crossing),
+        source=near,
+        sink=far,
+    )
+
+
+def _drawn_together(
+    problem: CutProblem, more: Sequence[int], dear: int
+) -> tuple[list[int], list[tuple[int, int, Sequence[int]]]]:
+    """The node that stands for each, and the tensors that may cross: maker, cost and readers.
+
+    Args:
+        problem: The problem.
+        more: What each operator, and post-processing, costs more in the cloud, in ns.
+        dear: Cost in ns above which nothing is paid.
+    """
+    count = len(problem.edge_ns)
+    post, source, sink = count, count + 1, count + 2
+    joined = _Joined(count + 3)
+    crossing: list[tuple[int, int, Sequence[int]]] = []
+    for tensor in problem.tensors:
         maker = source if tensor.producer is None else tensor.producer
-        upload, up_ns = count + 3 + place, tensor.up_ns
-        arcs[maker, upload] = None if up_ns is None or up_ns > dear else up_ns
         readers = (*tensor.consumers, post) if tensor.delivered else tensor.consumers
+        if tensor.up_ns is not None and tensor.up_ns <= dear:
+            crossing.append((maker, tensor.up_ns, readers))
+            continue
         for reader in readers:
-            arcs[upload, reader] = None
-            if maker != source:
-                arcs[reader, maker] = None
-    return arcs | dict.fromkeys(_pins(problem, source=source, sink=sink))
+            joined.join(maker, reader)
+    for one, other in _pins(problem, source=source, sink=sink):
+        joined.join(one, other)
+    for node, gain in enumerate(more):
+        if abs(gain) > dear:
+            joined.join(source if gain > 0 else sink, node)
+    return joined.roots(), crossing
+
+
+class _Joined:
+    """Nodes that are drawn together, by a forest whose roots stand for them."""
+
+    def __init__(self, nodes: int) -> None:
+        self._up = list(range(nodes))
+
+    def join(self, one: int, other: int) -> None:
+        """Draw two together, and all that are with them."""
+        first, second = self._root(one), self._root(other)
+        if first != second:
+            self._up[second] = first
+
+    def roots(self) -> list[int]:
+        """The root of every node."""
+        return [self._root(node) for node in range(len(self._up))]
+
+    def _root(self, node: int) -> int:
+        up = self._up
+        while up[node] != node:
+            up[node] = up[up[node]]
+            node = up[node]
+        return node
 
 
 def _ups(problem: CutProblem) -> Iterator[int]:

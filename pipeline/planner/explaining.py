@@ -6,6 +6,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from pipeline.link.model import message_bytes
+from pipeline.planner.conditions import asked
+from pipeline.planner.titles import title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,32 +17,29 @@ if TYPE_CHECKING:
     from pipeline.planner.planning import Wishes
 
 _NS_PER_MS = 1_000_000
-_ENDS = 2  # devices of a route that has one at each end of the link
-
-
-def title(candidate: Candidate) -> str:
-    """A candidate in a word or two, such as `split int8`."""
-    words: list[str] = [candidate.name]
-    coded = "+".join(dict.fromkeys(candidate.codecs))
-    if coded not in ("", candidate.name):
-        words.append(coded.replace("jpeg:", "q"))
-    shared = [d for d in candidate.devices if candidate.gap or len(candidate.devices) > _ENDS]
-    return " ".join([*words, *(["on", "+".join(shared)] if shared else [])])
 
 
 def why(candidate: Candidate, chosen: Candidate, deadline_ns: int) -> str:
     """One sentence on a candidate: does it meet the deadline, and how it stands to the chosen."""
     spare_ms = (deadline_ns - candidate.latency_ns) / _NS_PER_MS
     deadline = f"{deadline_ns / _NS_PER_MS:g} ms"
-    if candidate.why:
-        verdict = candidate.why
+    broken = "; ".join(one.text for one in candidate.broken if one.constraint != "deadline")
+    late = next((one for one in candidate.broken if one.constraint == "deadline"), None)
+    if broken:
+        verdict = broken
+    elif late is not None and candidate.verified is not None:
+        verdict = late.text
+    elif candidate.verified is not None and spare_ms < 0:
+        found = candidate.verified
+        verdict = f"in time in {100 * found.hits / found.frames:.1f} % of the trace's frames"
+        verdict += f", though predicted {-spare_ms:.1f} ms late"
     elif spare_ms >= 0:
         verdict = f"meets {deadline} with {spare_ms:.1f} ms to spare"
     else:
         verdict = f"misses {deadline} by {-spare_ms:.1f} ms"
     if candidate.route.id == chosen.route.id:
         return verdict
-    slower_ms = (candidate.latency_ns - chosen.latency_ns) / _NS_PER_MS
+    slower_ms = (candidate.alone_ns - chosen.alone_ns) / _NS_PER_MS
     pace = f"{abs(slower_ms):.1f} ms {'slower' if slower_ms >= 0 else 'faster'} than the chosen"
     points = 100 * ((candidate.agreement or 0.0) - (chosen.agreement or 0.0))
     worse = f", {abs(points):.1f} points {'worse' if points < 0 else 'better'}"
@@ -63,22 +62,35 @@ def explain(
             f"{title(first)} at {first.latency_ns / _NS_PER_MS:.1f} ms, runs all the same"
         )
         return f"{text} ({first.why})" if first.why else text
-    rivals = [c for i, c in enumerate(candidates) if i != chosen and c.allowed]
+    kept = asked(candidates)
+    rivals = [candidates[i] for i in kept if candidates[i].route.id != first.route.id]
     barred = _barred(first, candidates)
     if not rivals:
         return f"{title(first)} is the only route that is allowed{barred}"
     runner = min(
-        rivals, key=lambda c: (not c.feasible, -round((c.agreement or 0) * 50), c.latency_ns)
+        rivals, key=lambda c: (not c.feasible, -round((c.agreement or 0) * 50), c.alone_ns)
     )
     text = f"{title(first)} beats the runner-up {title(runner)}: "
     if not runner.feasible:
         text += f"that one does not meet {deadline}" + (f" ({runner.why})" if runner.why else "")
-    elif runner.latency_ns >= first.latency_ns:
-        text += f"{(runner.latency_ns - first.latency_ns) / _NS_PER_MS:.1f} ms faster"
+    elif runner.alone_ns >= first.alone_ns:
+        text += f"{(runner.alone_ns - first.alone_ns) / _NS_PER_MS:.1f} ms faster"
     else:
         points = 100 * ((first.agreement or 0) - (runner.agreement or 0))
         text += f"slower, but {points:.1f} points closer to the uncut network"
-    return f"{text}; {_flips(first, rivals, link)}{_needs(first, link, wishes)}{barred}"
+    flips = _flips(first, rivals, link)
+    return f"{text}; {flips}{_needs(first, link, wishes)}{barred}{_hedge(first)}"
+
+
+def _hedge(first: Candidate) -> str:
+    """What covers the chosen candidate, and how much of its work that does."""
+    cover = first.hedge
+    if cover is None:
+        return ""
+    end_ms, start_ms = cover.ends_ns / _NS_PER_MS, cover.start_ns / _NS_PER_MS
+    text = f"; its hedge ({cover.form}) starts at {start_ms:.1f} ms in {100 * cover.runs:.2g} % of "
+    text += f"the frames and answers {100 * cover.answers:.2g} %, by {end_ms:.1f} ms"
+    return text if cover.keeps else f"{text}, which is too late"
 
 
 def _barred(first: Candidate, candidates: Sequence[Candidate]) -> str:
@@ -103,7 +115,7 @@ def _needs(first: Candidate, link: LinkQuote, wishes: Wishes) -> str:
     if not first.cut:
         return ""
     bits = 8 * message_bytes(first.bytes_up) * 10**9
-    rest_ns = first.latency_ns - link.serial_ns(first.bytes_up, "up")
+    rest_ns = first.alone_ns - link.serial_ns(first.bytes_up, "up")
     pace = Fraction(bits, wishes.period_ns)
     late = Fraction(bits) / (wishes.deadline_ns - rest_ns) if rest_ns < wishes.deadline_ns else pace
     limit = float(max(pace, late)) / 1e6
@@ -121,7 +133,7 @@ def _flips(first: Candidate, rivals: Sequence[Candidate], link: LinkQuote) -> st
     now = link.up_bits_per_s
     below: tuple[Fraction, Candidate] | None = None
     above: tuple[Fraction, Candidate] | None = None
-    slower = [rival for rival in rivals if rival.latency_ns >= first.latency_ns]
+    slower = [rival for rival in rivals if rival.alone_ns >= first.alone_ns]
     for rival in slower:
         rate = _crossing_rate(first, rival, link)
         if rate is None:
@@ -146,7 +158,7 @@ def _crossing_rate(first: Candidate, rival: Candidate, link: LinkQuote) -> Fract
     bits = [8 * message_bytes(c.bytes_up) * 10**9 if c.cut else 0 for c in (first, rival)]
     pairs = zip((first, rival), bits, strict=True)
     rest = [
-        candidate.latency_ns - (link.serial_ns(candidate.bytes_up, "up") if b else 0)
+        candidate.alone_ns - (link.serial_ns(candidate.bytes_up, "up") if b else 0)
         for candidate, b in pairs
     ]
     if rest[0] == rest[1] or bits[0] == bits[1]:

@@ -9,27 +9,69 @@ import numpy as np
 from msgspec.structs import replace
 
 from pipeline.graph import segment_work
-from pipeline.link.pricing import LinkQuote
 from pipeline.plan.routes import Route, RouteStep
-from pipeline.plan.steps import Host, Move, Run
-from pipeline.planner.candidates import drafts
+from pipeline.plan.steps import Host, Run
+from pipeline.planner.candidates import whole_draft
 from pipeline.planner.parts import named
-from pipeline.planner.percentiles import latency_at, samples_ns
+from pipeline.planner.percentiles import latency_at
 from pipeline.planner.pricing import run_step
+from pipeline.planner.sampling import idle_ns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.link.model import LinkConfig
+    from numpy.typing import NDArray
+
     from pipeline.planner.candidates import Draft
+    from pipeline.planner.parts import Part
     from pipeline.planner.pricing import World
     from pipeline.planner.subjects import Subject
+    from pipeline.runtime.core.config import HedgeStart
 
 SURE = 99.9
 """Percentile that a hedge's own time is reckoned with, in percent."""
 
-_LEVELS = 40  # quantiles of the link that stand for its spread
 _HIGH = 1  # the 90 % quantile of the devices' bias
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeRule:
+    """When a scenario has hedges start.
+
+    Attributes:
+        start: `latest`, `at-once`, `cost-based`, or another word where `before_ns` says when.
+        before_ns: How long before the deadline; None where `start` names the moment.
+        margin_ns: To spare before the deadline.
+        edge_cost: Of `cost-based`: cost of a run in the car over that of a miss, 0 to 1.
+    """
+
+    start: str
+    before_ns: int | None
+    margin_ns: int
+    edge_cost: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HedgeTiming:
+    """When a hedge starts and how long it takes, in ns; moments count from the scheduled time.
+
+    Attributes:
+        start: What the core is told.
+        after_ns: Start of `after`.
+        start_ns: When it starts, at the task's shortest deadline.
+        latest_ns: Latest safe start; below 0 where there is none.
+        length_ns: What is left of it once the shared steps are over.
+        device_ns: Part of that which holds the device.
+        blocking_ns: Longest job that may stand before it.
+    """
+
+    start: HedgeStart
+    after_ns: int
+    start_ns: int
+    latest_ns: int
+    length_ns: int
+    device_ns: int
+    blocking_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +89,16 @@ class HedgeDraft:
     draft: Draft
 
     @property
+    def parts(self) -> tuple[Part, ...]:
+        """Segments that only the hedge runs."""
+        return self.draft.parts[-1:] if self.shared else self.draft.parts
+
+    @property
+    def chain(self) -> Draft:
+        """The hedge from frame to result by itself, with all segments that it comes from."""
+        return replace(self.draft, route=self.route, cut=(), codecs=())
+
+    @property
     def own(self) -> tuple[RouteStep, ...]:
         """Steps that only the hedge has; `after` counts in its own route."""
         return self.route.steps[self.shared :]
@@ -60,7 +112,7 @@ def tail_hedge(subject: Subject, world: World, covered: Draft) -> HedgeDraft | N
     """
     if not covered.cut:
         return None
-    whole = drafts(subject, world)[0]
+    whole = whole_draft(subject, world)
     if not covered.head:
         marked = tuple(
             replace(step, variant=covered.route.steps[0].variant) for step in whole.route.steps
@@ -88,7 +140,7 @@ def tail_hedge(subject: Subject, world: World, covered: Draft) -> HedgeDraft | N
 
 def variant_hedge(subject: Subject, world: World) -> HedgeDraft:
     """Another model of the task's ladder, whole in the car."""
-    whole = drafts(subject, world)[0]
+    whole = whole_draft(subject, world)
     named = tuple(replace(step, variant=subject.variant) for step in whole.route.steps)
     return HedgeDraft(route=replace(whole.route, steps=named), shared=0, draft=whole)
 
@@ -139,48 +191,69 @@ def longest_ns(
     )
 
 
-def cost_based_ns(
+def timing_of(
+    hedge: HedgeDraft,
     covered: Route,
-    link: LinkConfig,
+    rule: HedgeRule,
+    world: World,
     quantiles: Mapping[str, tuple[int, ...]],
     *,
-    task: str,
-    source_ns: int,
     deadline_ns: int,
-    latest_ns: int,
-    ratio: float,
-) -> int:
+    source_ns: int,
+    result_bytes: int,
+    blocking_ns: int,
+) -> HedgeTiming:
+    """When a hedge starts, and how long it and what may stand before it take.
+
+    Args:
+        hedge: The hedge.
+        covered: The route that crosses.
+        rule: When the scenario has hedges start.
+        world: What both are priced against.
+        quantiles: Quantile tables by name.
+        deadline_ns: The task's shortest deadline.
+        source_ns: Time until the frame is at the vehicle.
+        result_bytes: Size of the result, for its hops.
+        blocking_ns: Longest job that may hold the device when the timer runs out.
+    """
+    length_ns, device_ns = left_ns(hedge, world, quantiles, result_bytes)
+    latest_ns = deadline_ns - length_ns - blocking_ns - rule.margin_ns
+    start: HedgeStart = "after"
+    after_ns = 0
+    if rule.start == "at-once":
+        start = "at-once"
+    elif rule.before_ns is not None:
+        after_ns = deadline_ns - rule.before_ns
+    elif rule.start == "cost-based":
+        sample = idle_ns(world, covered.steps, quantiles, extra_ns=source_ns)
+        after_ns = _worth_ns(sample, deadline_ns, max(0, latest_ns), rule.edge_cost)
+    else:
+        start = "latest"
+    wanted_ns = latest_ns if start == "latest" else after_ns
+    return HedgeTiming(
+        start=start,
+        after_ns=after_ns,
+        start_ns=max(0, min(wanted_ns, latest_ns)),
+        latest_ns=latest_ns,
+        length_ns=length_ns,
+        device_ns=device_ns,
+        blocking_ns=blocking_ns,
+    )
+
+
+def _worth_ns(times: NDArray[np.int64], deadline_ns: int, latest_ns: int, ratio: float) -> int:
     """First start at which a hedge is worth its cost, from the scheduled time, in ns.
 
     That is the first `t` up to the latest safe start with Pr(the cloud is later than the deadline |
-    it has not answered at t) above the cost of an edge run over that of a miss. The cloud's time is
-    that of the plan on an idle system: the steps' jitter and the link's own spread.
+    it has not answered at t) above the cost of an edge run over that of a miss.
 
     Args:
-        covered: The route that crosses.
-        link: The link.
-        quantiles: Quantile tables by name.
-        task: Name of the task, for its share of the link.
-        source_ns: Time until the frame is at the vehicle.
+        times: The cloud's answers, as the plan has them on an idle system: the steps' jitter and
+            the link's own spread; ascending.
         deadline_ns: The task's shortest deadline.
         latest_ns: Latest safe start.
         ratio: Cost of an edge run over that of a miss, 0 to 1.
     """
-    total = samples_ns(covered.steps, quantiles) + source_ns
-    levels = [(2 * level + 1) * 50.0 / _LEVELS for level in range(_LEVELS)]
-    median = LinkQuote(link, task=task)
-    moves = [s for s in covered.steps if isinstance(s.step, Move) and s.span.endswith("link")]
-    spread = []
-    for level in levels:
-        quote = LinkQuote(link, percentile=level, task=task)
-        spread.append(
-            sum(
-                quote.transfer_ns(step.bytes, way) - median.transfer_ns(step.bytes, way)
-                for step in moves
-                for way in (("down",) if step.span == "downlink" else ("up",))
-            )
-        )
-    times = np.sort((total[:, None] + np.array(spread, np.int64)[None, :]).reshape(-1))
     late = int((times > deadline_ns).sum())
     if late == 0:
         return latest_ns

@@ -6,7 +6,8 @@ a frame that comes to a resource which is busy for a share `r` of the time waits
 `sum(rate * hold^2) / (2 * (1 - r))`, summed over the other tasks (Pollaczek and Khinchine; a
 task's own frames come at even distances and are not in each other's way). A task's worth is
 `importance * (p * accuracy + (1 - p) * fallback)`, `p` being the share of its frames that are in
-time with those waits.
+time with those waits. A candidate without the hedge that its scenario asks for is taken only where
+nothing fits with the hedges.
 
 The answer is exact over all combinations, which are few for a car; beyond a limit the candidates
 of the task with the most are thinned out first, and the answer says so.
@@ -14,9 +15,11 @@ of the task with the most are thinned out first, and the answer says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-Resource = Literal["edge", "cloud", "up", "down"]
-RESOURCES: tuple[Resource, ...] = ("edge", "cloud", "up", "down")
+Resource = str
+"""What is shared, by its key: `up`, `down`, `edge`, `cloud`, or the name of a device or a bus."""
 
 _NS_PER_S = 1e9
 _ROUNDING = 1e-9
@@ -44,12 +47,18 @@ class JointCandidate:
             (samples,), int64.
         holds_ns: How long a frame holds each resource, on its own share of it; a resource that
             is left out is not used.
+        memory: Bytes that it needs on each device, by the device's name.
+        fallback: What a late answer is worth, from 0 to 1: what a hedge gives, which is in time.
+        bare: Whether it goes without the hedge that another candidate of the same route has.
     """
 
     name: str
     accuracy: float
     latencies_ns: NDArray[np.int64]
     holds_ns: Mapping[Resource, int]
+    memory: Mapping[str, int] = field(default_factory=dict)
+    fallback: float = 0.0
+    bare: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,7 +71,6 @@ class JointTask:
         frames_per_s: How many frames it is asked for.
         deadline_ns: Until when an answer counts.
         importance: Weight of its accuracy.
-        fallback: What a late answer is worth, from 0 to 1.
     """
 
     name: str
@@ -70,7 +78,6 @@ class JointTask:
     frames_per_s: float
     deadline_ns: int
     importance: float = 1.0
-    fallback: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,10 +107,11 @@ def best_together(
     tasks: Sequence[JointTask],
     *,
     capacity: Mapping[Resource, float],
+    memory: Mapping[str, int] = MappingProxyType({}),
     most: int = MOST_COMBINATIONS,
     wanted: float | None = None,
 ) -> JointPlan | None:
-    """Find the combination that is worth most; of equals the one whose frames are quickest.
+    """Find the combination that is worth most; of equals the most hedged, then the quickest one.
 
     Candidates that another one of their task beats in everything are never looked at.
 
@@ -114,27 +122,55 @@ def best_together(
             None where only the worth counts.
         capacity: How busy each resource may get, as a share of one unit of it (0.8 of one slot,
             1.6 of two); 1 less a little where left out.
+        memory: Bytes of memory of each device; what all tasks need there together has to fit.
+            Devices that are left out have enough.
         most: Combinations to look at at most.
 
     Returns:
-        The combination; None where every one loads a resource beyond its capacity.
+        The combination; None where every one loads a resource beyond its capacity or a device
+        beyond its memory.
 
     Raises:
         ValueError: A task has no candidate.
     """
     if not all(task.candidates for task in tasks):
         raise ValueError("every task needs a candidate")
+    everything = [tuple(range(len(task.candidates))) for task in tasks]
+    covered = [
+        tuple(i for i in mine if not task.candidates[i].bare) or mine
+        for task, mine in zip(tasks, everything, strict=True)
+    ]
+    for places in (covered, everything) if covered != everything else (everything,):
+        found = _best_of(_only(tasks, places), capacity, memory, most, wanted)
+        if found is not None:
+            chosen = tuple(mine[i] for mine, i in zip(places, found.chosen, strict=True))
+            return replace(found, chosen=chosen)
+    return None
+
+
+def _only(tasks: Sequence[JointTask], places: Sequence[Sequence[int]]) -> list[JointTask]:
+    """The tasks with some of their candidates."""
+    return [
+        replace(task, candidates=tuple(task.candidates[i] for i in mine))
+        for task, mine in zip(tasks, places, strict=True)
+    ]
+
+
+def _best_of(
+    tasks: Sequence[JointTask],
+    capacity: Mapping[Resource, float],
+    memory: Mapping[str, int],
+    most: int,
+    wanted: float | None,
+) -> JointPlan | None:
+    """The best combination of all candidates; arguments as for `best_together`."""
     kept = [undominated(task) for task in tasks]
     exact = True
     while prod(map(len, kept)) > most:
         exact = False
         fullest = max(range(len(kept)), key=lambda i: len(kept[i]))
         kept[fullest] = _thinned(tasks[fullest], kept[fullest])
-    thin = [
-        replace(task, candidates=tuple(task.candidates[i] for i in mine))
-        for task, mine in zip(tasks, kept, strict=True)
-    ]
-    table = _Table(thin, capacity)
+    table = _Table(_only(tasks, kept), capacity, memory)
     best = table.best(wanted)
     if best is None:
         return None
@@ -147,35 +183,45 @@ def undominated(task: JointTask) -> tuple[int, ...]:
     """Indices of the candidates that no other one of the task is at least as good as in everything.
 
     One is left out where another has no less accuracy, is no slower in any of as many sorted
-    samples, and holds no resource longer: taking the other instead never loses, for this task or
-    for those that wait for it. That needs an accuracy no lower than what a late answer is worth. Of
-    equals the first stays.
+    samples, holds no resource longer and needs no more memory: taking the other instead never
+    loses, for this task or for those that wait for it. That needs an accuracy no lower than what
+    its late answers are worth, and these worth no less than the other's. Of equals the first stays.
     """
-    kept: list[int] = []
-    for index in range(len(task.candidates)):
-        rivals = [*kept, *range(index + 1, len(task.candidates))]
-        if not any(_beats(task, other, index) for other in rivals):
-            kept.append(index)
-    return tuple(kept)
+    candidates = task.candidates
+    accuracy = np.array([c.accuracy for c in candidates])
+    fallback = np.array([c.fallback for c in candidates])
+    needs = _needs(candidates)
+    better = accuracy[:, None] >= np.maximum(accuracy[None, :], fallback[:, None])
+    better &= fallback[:, None] >= fallback[None, :]
+    better &= (needs[:, None, :] <= needs[None, :, :]).all(axis=2)
+    np.fill_diagonal(better, val=False)
+    beaten = {
+        int(index)
+        for other, index in zip(*np.nonzero(better), strict=True)
+        if _quicker_or_first(candidates, int(other), int(index), equal=bool(better[index, other]))
+    }
+    return tuple(index for index in range(len(candidates)) if index not in beaten)
 
 
-def _beats(task: JointTask, other: int, index: int) -> bool:
-    better, mine = task.candidates[other], task.candidates[index]
-    if better.accuracy < max(mine.accuracy, task.fallback):
+def _needs(candidates: Sequence[JointCandidate]) -> NDArray[np.int64]:
+    """What each holds of every resource and needs of every memory; shape (candidates, things)."""
+    holds = tuple(dict.fromkeys(r for c in candidates for r in c.holds_ns))
+    devices = tuple(dict.fromkeys(d for c in candidates for d in c.memory))
+    rows = [
+        [*(c.holds_ns.get(r, 0) for r in holds), *(c.memory.get(d, 0) for d in devices)]
+        for c in candidates
+    ]
+    return np.array(rows, np.int64).reshape(len(candidates), -1)
+
+
+def _quicker_or_first(
+    candidates: Sequence[JointCandidate], other: int, index: int, *, equal: bool
+) -> bool:
+    """Whether one is no slower in any sample; of equals the first. `equal` in all but time."""
+    theirs, mine = candidates[other].latencies_ns, candidates[index].latencies_ns
+    if len(theirs) != len(mine) or not bool((theirs <= mine).all()):
         return False
-    if len(better.latencies_ns) != len(mine.latencies_ns):
-        return False
-    holds = [(better.holds_ns.get(r, 0), mine.holds_ns.get(r, 0)) for r in RESOURCES]
-    if any(theirs > own for theirs, own in holds):
-        return False
-    if not bool((better.latencies_ns <= mine.latencies_ns).all()):
-        return False
-    equal = (
-        better.accuracy == mine.accuracy
-        and all(theirs == own for theirs, own in holds)
-        and bool((better.latencies_ns == mine.latencies_ns).all())
-    )
-    return not equal or other < index
+    return other < index or not equal or not bool((theirs == mine).all())
 
 
 def worth_of_more(
@@ -224,8 +270,9 @@ def _thinned(task: JointTask, kept: tuple[int, ...]) -> tuple[int, ...]:
 
     def alone(index: int) -> float:
         candidate = task.candidates[index]
-        in_time = np.searchsorted(candidate.latencies_ns, task.deadline_ns, side="right")
-        return candidate.accuracy * float(in_time) / max(1, len(candidate.latencies_ns))
+        hits = np.searchsorted(candidate.latencies_ns, task.deadline_ns, side="right")
+        share = float(hits) / max(1, len(candidate.latencies_ns))
+        return share * candidate.accuracy + (1 - share) * candidate.fallback
 
     worst = min(kept[1:], key=lambda index: (alone(index), -index))
     return tuple(index for index in kept if index != worst)
@@ -234,40 +281,62 @@ def _thinned(task: JointTask, kept: tuple[int, ...]) -> tuple[int, ...]:
 class _Table:
     """All combinations, one row each; the last task's candidate changes quickest."""
 
-    def __init__(self, tasks: Sequence[JointTask], capacity: Mapping[Resource, float]) -> None:
+    def __init__(
+        self,
+        tasks: Sequence[JointTask],
+        capacity: Mapping[Resource, float],
+        memory: Mapping[str, int],
+    ) -> None:
         self._tasks = tasks
+        held = (c.holds_ns for task in tasks for c in task.candidates)
+        self._names = tuple(dict.fromkeys([*capacity, *chain.from_iterable(held)]))
         shape = tuple(len(task.candidates) for task in tasks)
         self._choices = np.indices(shape).reshape(len(shape), -1)
         self._holds_ns = [
-            np.array([[c.holds_ns.get(r, 0) for r in RESOURCES] for c in task.candidates], float)
+            np.array([[c.holds_ns.get(r, 0) for r in self._names] for c in task.candidates], float)
             for task in tasks
         ]
-        shape_of_all = (self._choices.shape[1], len(RESOURCES))
-        self._busy, squares = np.zeros(shape_of_all), np.zeros(shape_of_all)
-        for place, task in enumerate(tasks):
-            self._busy += self._held_ns(place) * task.frames_per_s / _NS_PER_S
-            squares += self._squares(place)
-        limit = np.array([capacity.get(r, 1.0) for r in RESOURCES])
+        self._rates = [task.frames_per_s / _NS_PER_S for task in tasks]
+        self._busy = self._summed([h * r for h, r in zip(self._holds_ns, self._rates, strict=True)])
+        limit = np.array([capacity.get(r, 1.0) for r in self._names])
         self._units = np.maximum(1.0, np.ceil(limit))
         self._idle = 1.0 - self._busy / self._units
-        self._fits = ((self._busy <= limit + _ROUNDING) & (self._idle > _ROUNDING)).all(axis=1)
+        fits = ((self._busy <= limit + _ROUNDING) & (self._idle > _ROUNDING)).all(axis=1)
+        fits &= self._remembered(memory)
+        # What does not fit is never chosen: only the rest is reckoned any further.
+        self._choices = self._choices[:, fits]
+        self._busy, self._idle = self._busy[fits], self._idle[fits]
+        squares = self._summed([h**2 * r for h, r in zip(self._holds_ns, self._rates, strict=True)])
         self._waits_at_ns = [self._wait(place, squares) for place in range(len(tasks))]
         self._waits_ns = [waits.sum(axis=1) for waits in self._waits_at_ns]
         self._in_time = [self._shares(place) for place in range(len(tasks))]
 
-    def _held_ns(self, place: int) -> NDArray[np.float64]:
-        """How long a frame of a task holds each resource, by combination."""
-        held: NDArray[np.float64] = self._holds_ns[place][self._choices[place]]
-        return held
+    def _remembered(self, memory: Mapping[str, int]) -> NDArray[np.bool_]:
+        """Whether what the tasks need on each device fits there, by combination."""
+        fits = np.ones(self._choices.shape[1], np.bool_)
+        for device, size in memory.items():
+            needs = [
+                np.array([c.memory.get(device, 0) for c in task.candidates], np.int64)
+                for task in self._tasks
+            ]
+            if any(need.any() for need in needs):
+                total = sum(n[mine] for n, mine in zip(needs, self._choices, strict=True))
+                fits &= total <= size
+        return fits
 
-    def _squares(self, place: int) -> NDArray[np.float64]:
-        return self._held_ns(place) ** 2 * self._tasks[place].frames_per_s / _NS_PER_S
+    def _summed(self, tables: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """The sum over the tasks of a figure of each candidate and resource, by combination."""
+        total = np.zeros((self._choices.shape[1], len(self._names)))
+        for table, mine in zip(tables, self._choices, strict=True):
+            total += table[mine]
+        return total
 
     def _wait(self, place: int, squares: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean wait of a task's frames at each resource that they use, by combination."""
-        others = (squares - self._squares(place)) / self._units
-        waits = others / (2 * np.maximum(self._idle, _ROUNDING))
-        return np.asarray(waits * (self._held_ns(place) > 0))
+        holds, mine = self._holds_ns[place], self._choices[place]
+        others = (squares - (holds**2 * self._rates[place])[mine]) / self._units
+        waits = others / (2 * self._idle)
+        return np.asarray(waits * (holds > 0)[mine])
 
     def _shares(self, place: int) -> NDArray[np.float64]:
         """Share of a task's frames in time, by combination."""
@@ -284,19 +353,22 @@ class _Table:
         total = np.zeros(self._choices.shape[1])
         for task, mine, share in zip(self._tasks, self._choices, self._in_time, strict=True):
             accuracy = np.array([c.accuracy for c in task.candidates])[mine]
-            total += task.importance * (share * accuracy + (1 - share) * task.fallback)
+            fallback = np.array([c.fallback for c in task.candidates])[mine]
+            total += task.importance * (share * accuracy + (1 - share) * fallback)
         return total
 
     def best(self, wanted: float | None) -> int | None:
         """Row of the best combination that fits."""
-        if not self._fits.any():
+        if not self._choices.shape[1]:
             return None
-        left = self._fits
+        left = np.ones(self._choices.shape[1], np.bool_)
         if wanted is not None:
-            met = np.where(left, self._met(wanted), -np.inf)
+            met = self._met(wanted)
             left = met >= met.max() - _ROUNDING
         worth = np.where(left, self._worth(), -np.inf)
         top = np.flatnonzero(worth >= worth.max() - _ROUNDING)
+        bare = self._bare(top)
+        top = top[bare <= bare.min() + _ROUNDING]
         taken = np.sum([self._taken_ns(place, top) for place in range(len(self._tasks))], axis=0)
         return int(top[taken.argmin()])
 
@@ -306,6 +378,13 @@ class _Table:
         for task, share in zip(self._tasks, self._in_time, strict=True):
             met += task.importance * (share >= wanted - _ROUNDING)
         return met
+
+    def _bare(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Importance of the tasks that go without their hedge, in some combinations."""
+        found = np.zeros(len(rows))
+        for task, mine in zip(self._tasks, self._choices, strict=True):
+            found += task.importance * np.array([c.bare for c in task.candidates])[mine[rows]]
+        return found
 
     def _taken_ns(self, place: int, rows: NDArray[np.intp]) -> NDArray[np.float64]:
         """Mean latency of a task's frames with their wait, in some combinations."""
@@ -320,9 +399,9 @@ class _Table:
             worth=float(self._worth()[row]),
             in_time=tuple(float(share[row]) for share in self._in_time),
             waits_ns=tuple(int(wait[row]) for wait in self._waits_ns),
-            busy={r: float(self._busy[row, i]) for i, r in enumerate(RESOURCES)},
+            busy={r: float(self._busy[row, i]) for i, r in enumerate(self._names)},
             waits_at_ns=tuple(
-                {r: int(waits[row, i]) for i, r in enumerate(RESOURCES)}
+                {r: int(waits[row, i]) for i, r in enumerate(self._names)}
                 for waits in self._waits_at_ns
             ),
             exact=True,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from pipeline.plan.maps import PlanMap, RegionMap, Validity
 from pipeline.planner.choosing import Chooser, Elsewhere
 from pipeline.planner.conditions import PPM, Conditions
+from pipeline.planner.residence import crowded_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pipeline.planner.planning import Planned
     from pipeline.planner.problems import JointProblem
@@ -81,12 +82,18 @@ class MapMaker:
     def draw(self, axes: Axes) -> PlanMap:
         """The plan at every cell."""
         at = self._nominal
-        cells = [
-            self.chosen(Conditions(rate, rtt_ns, load))
+        grid = [
+            Conditions(rate, rtt_ns, load)
             for load in axes.loads_ppm
             for rtt_ns in axes.rtts_ns
             for rate in axes.rates_bits_per_s
         ]
+        cells = [self.chosen(where) for where in grid]
+        refused: list[set[int]] = [set() for _ in self._planned]
+        while (victim := crowded_out(list(self._planned.values()), cells)) is not None:
+            place, index = victim
+            refused[place].add(index)
+            cells = [self._chosen_without(where, refused) for where in grid]
         return PlanMap(
             rates_bits_per_s=axes.rates_bits_per_s,
             rtts_ns=axes.rtts_ns,
@@ -101,6 +108,32 @@ class MapMaker:
                 for place, name in enumerate(self._planned)
             },
             nominal=(at.up_bits_per_s, at.rtt_ns, at.load_ppm),
+            refused={
+                name: tuple(sorted(mine))
+                for name, mine in zip(self._planned, refused, strict=True)
+                if mine
+            },
+        )
+
+    def _chosen_without(
+        self, at: Conditions, refused: Sequence[Collection[int]]
+    ) -> tuple[int, ...]:
+        """As `chosen`, without the routes of some candidates of each task."""
+        if at == self._nominal:
+            return self.chosen(at)
+        if self._problem is not None:
+            routes = [
+                {found.plan.candidates[i].route.id for i in mine}
+                for found, mine in zip(self._planned.values(), refused, strict=True)
+            ]
+            problem = self._problem.without(routes)
+            plan = problem.solve(at)
+            if plan is not None:
+                return problem.chosen(plan)
+        elsewhere = Elsewhere(at=at)
+        return tuple(
+            self._choosers[name].choose(elsewhere, without=mine)
+            for name, mine in zip(self._planned, refused, strict=True)
         )
 
     def validity(self, axes: Axes) -> dict[str, Validity]:

@@ -10,14 +10,18 @@ import msgspec
 from pipeline.errors import PlanError
 from pipeline.graph import segment_work
 from pipeline.plan.plan import TaskPlan
-from pipeline.planner.candidates import drafts, with_bytes
-from pipeline.planner.explaining import explain, title, why
+from pipeline.planner.candidates import drafts, whole_draft, with_bytes
+from pipeline.planner.conditions import AGREEMENT_SLACK, asked
+from pipeline.planner.explaining import explain, why
+from pipeline.planner.hedged import TAIL, VARIANT, Coverer, Hedger
 from pipeline.planner.layers import layers_of
 from pipeline.planner.limits import staying
 from pipeline.planner.measuring import Measure
 from pipeline.planner.mixing import mixed
 from pipeline.planner.relaxing import relaxations
+from pipeline.planner.robustness import robustness_of
 from pipeline.planner.segments import segments_of
+from pipeline.planner.titles import title, titles
 from pipeline.planner.valuing import mark_best, value
 from pipeline.planner.verifying import CANDIDATES, held_against, order
 
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from accelerators.work import SegmentWork
     from pipeline.plan.plan import Candidate
     from pipeline.planner.candidates import Draft
+    from pipeline.planner.hedges import HedgeRule
     from pipeline.planner.pricing import World
     from pipeline.planner.subjects import Subject
     from pipeline.planner.verifying import Verifier
@@ -40,9 +45,20 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.generic[object]]
 
-# A candidate may agree this much less with the reference than the best feasible one and still
-# win by being faster: two points of box F1 or mask IoU.
-AGREEMENT_SLACK = 0.02
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hedging:
+    """The hedges that a scenario allows.
+
+    Attributes:
+        rule: When they start.
+        tail: Whether a frame's own network may be finished in the car.
+        variants: Models of the ladder that may cover, whole in the car.
+    """
+
+    rule: HedgeRule
+    tail: bool
+    variants: tuple[Subject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +74,7 @@ class Wishes:
         min_agreement: Least agreement with the uncut, uncoded network; None for any.
         pixels_stay: Whether the picture, and what still shows it, stays in the car.
         memory: Bytes of each device's memory, by name, as far as they are known.
+        hedging: What may cover a route that crosses; None for nothing.
     """
 
     allowed: tuple[str, ...]
@@ -68,6 +85,7 @@ class Wishes:
     min_agreement: float | None = None
     pixels_stay: bool = False
     memory: Mapping[str, int] = field(default_factory=dict)
+    hedging: Hedging | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +98,7 @@ class Planned:
         ladder: The task's variants as they were planned, the first one first, results measured.
         drafts: What each candidate was made from, in their order.
         world: What it was priced against.
-        deadline_ns: The task's shortest deadline.
+        wishes: What the scenario asks.
         source_ns: Predicted time until a frame is at the vehicle.
     """
 
@@ -89,8 +107,13 @@ class Planned:
     ladder: tuple[Subject, ...]
     drafts: tuple[Draft, ...]
     world: World
-    deadline_ns: int
+    wishes: Wishes
     source_ns: int
+
+    @property
+    def deadline_ns(self) -> int:
+        """The task's shortest deadline."""
+        return self.wishes.deadline_ns
 
     @property
     def subject(self) -> Subject:
@@ -148,7 +171,7 @@ def plan_task(
     """
     pins = tuple(r.partition("@")[2] for r in wishes.allowed if r.startswith("split@"))
     found: dict[str, tuple[Draft, Candidate]] = {}
-    reference: list[Result] | None = None
+    reference: list[Result] = []
     measured_ladder = []
     for number, plain in enumerate(ladder):
         exact, measure = (
@@ -156,8 +179,8 @@ def plan_task(
             for one in (replace(plain, int8=None), plain)
         )
         try:
-            own, size = exact.reference(drafts(replace(plain, int8=None), world)[0])
-            reference = own if reference is None else reference
+            own, size = exact.reference(whole_draft(replace(plain, int8=None), world))
+            reference = reference if number else own
             subject = replace(
                 plain,
                 pins=pins if not number else (),
@@ -193,9 +216,26 @@ def plan_task(
             exact.close()
             measure.close()
     candidates = [candidate for _, candidate in found.values()]
+    made = [draft for draft, _ in found.values()]
     name = ladder[0].task.name
     if verifier is not None and verifier.varies:
         candidates = _verified(candidates, name, wishes, verifier)
+    first = {subject.variant: subject for subject in measured_ladder}
+    if wishes.hedging is not None:
+
+        def agreement(subject: Subject, draft: Draft) -> float | None:
+            measure = Measure(subject, pictures, cache=cache, directory=directory, now_ns=now_ns)
+            try:
+                return measure.of(draft, reference).agreement
+            finally:
+                measure.close()
+
+        coverer = _coverer(wishes.hedging, world, wishes, quantiles, candidates, agreement)
+        made, candidates = _covered(made, candidates, first, coverer)
+    candidates = [
+        msgspec.structs.replace(candidate, title=words)
+        for candidate, words in zip(candidates, titles(candidates), strict=True)
+    ]
     chosen, run = _choose(candidates, name, wishes)
     reference_index = run if chosen is None else chosen
     candidates = [
@@ -204,8 +244,7 @@ def plan_task(
         )
         for c, best in zip(candidates, mark_best(candidates), strict=True)
     ]
-    made = tuple(draft for draft, _ in found.values())
-    first = {subject.variant: subject for subject in measured_ladder}[made[run].route.variant]
+    runs = first[made[run].route.variant]
     relaxed = () if chosen is not None else relaxations(candidates, world.link_late, wishes)
     plan = TaskPlan(
         task=ladder[0].task.name,
@@ -214,27 +253,84 @@ def plan_task(
         run=run,
         explanation=explain(candidates, chosen, run, world.link_late, wishes)
         + _other_in_median(candidates, chosen, wishes),
-        layers=layers_of(first.graph, made[run], world),
+        layers=layers_of(runs.graph, made[run], world),
         relaxations=relaxed,
+        robustness=robustness_of(candidates, run, wishes.deadline_ns),
     )
     return Planned(
         plan=plan,
-        segments=tuple(segments_of(first, made[run], directory)),
+        segments=tuple(segments_of(runs, made[run], directory)),
         ladder=tuple(measured_ladder),
-        drafts=made,
+        drafts=tuple(made),
         world=world,
-        deadline_ns=wishes.deadline_ns,
+        wishes=wishes,
         source_ns=world.vehicle_host.hop_ns(message_bytes=wishes.frame_bytes),
     )
+
+
+def _coverer(
+    hedging: Hedging,
+    world: World,
+    wishes: Wishes,
+    quantiles: Mapping[str, tuple[int, ...]],
+    candidates: Sequence[Candidate],
+    agreement: Callable[[Subject, Draft], float | None],
+) -> Coverer:
+    """What covers the candidates, each hedge with what its own answer agrees."""
+    whole: dict[str, float | None] = {}
+    for candidate in candidates:
+        if not candidate.cut:  # the first of a variant is what a hedge runs whole
+            whole.setdefault(candidate.route.variant, candidate.agreement)
+    hedgers = [Hedger(form=TAIL, subject=None, agreement=None)] if hedging.tail else []
+    hedgers += [
+        Hedger(
+            form=f"{VARIANT}{subject.variant}",
+            subject=subject,
+            agreement=whole[subject.variant]
+            if subject.variant in whole
+            else agreement(subject, whole_draft(subject, world)),
+        )
+        for subject in hedging.variants
+    ]
+    return Coverer(
+        world=world,
+        wishes=wishes,
+        rule=hedging.rule,
+        quantiles=quantiles,
+        hedgers=hedgers,
+        whole=whole,
+        measured=agreement,
+    )
+
+
+def _covered(
+    made: Sequence[Draft],
+    candidates: Sequence[Candidate],
+    ladder: Mapping[str, Subject],
+    coverer: Coverer,
+) -> tuple[list[Draft], list[Candidate]]:
+    """The table with every hedged form behind its route, and what each row is made from."""
+    drafted: list[Draft] = []
+    rows: list[Candidate] = []
+    for draft, candidate in zip(made, candidates, strict=True):
+        forms = [
+            candidate,
+            *coverer.forms(ladder[draft.route.variant], draft, candidate),
+        ]
+        drafted += [draft] * len(forms)
+        rows += forms
+    return drafted, rows
 
 
 def _other_in_median(candidates: Sequence[Candidate], chosen: int | None, wishes: Wishes) -> str:
     """Says where the percentile, or the trace, made another choice than the median would."""
     calm = chosen_in_median(candidates, wishes)
-    if calm is None or calm == chosen:
+    if calm is None or (
+        chosen is not None and candidates[calm].route.id == candidates[chosen].route.id
+    ):
         return ""
     other = candidates[calm]
-    then_ms, now_ms = other.median_ns / 1e6, other.latency_ns / 1e6
+    then_ms, now_ms = other.median_ns / 1e6, other.alone_ns / 1e6
     seen = other.verified
     text = f"; by the median {title(other)} would be chosen ({then_ms:.1f} ms)"
     text += f", which takes {now_ms:.1f} ms at p{wishes.percentile:g}"
@@ -264,7 +360,9 @@ def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple
             f"{' or '.join(wishes.allowed)}: {candidates[shown[0]].broken[-1].text}; "
             "allow `edge`, or a later cut"
         )
+    wanted = {*asked(candidates)}
     allowed = [i for i in allowed if i not in shown]
+    allowed = [i for i in allowed if i in wanted] or allowed
     ruled_out = {"memory", "agreement"}
     usable = [
         i for i in allowed if not any(b.constraint in ruled_out for b in candidates[i].broken)
@@ -273,8 +371,13 @@ def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple
     feasible = [i for i in allowed if candidates[i].feasible]
     if not feasible:
         return None, fastest
-    best = max(candidates[i].agreement or 0.0 for i in feasible)
-    good = [i for i in feasible if (candidates[i].agreement or 0.0) >= best - AGREEMENT_SLACK]
+    alone = [i for i in feasible if candidates[i].keeps_alone]
+    worth = {i: candidates[i].agreement or 0.0 for i in alone} or {
+        i: candidates[i].expected or 0.0
+        for i in feasible  # their hedges answer in time
+    }
+    best = max(worth.values())
+    good = [i for i, mine in worth.items() if mine >= best - AGREEMENT_SLACK]
     chosen = min(good, key=lambda i: (*order(candidates[i]), candidates[i].bytes_up))
     return chosen, chosen
 
@@ -304,6 +407,8 @@ def chosen_in_median(candidates: Sequence[Candidate], wishes: Wishes) -> int | N
     """What the same rule would choose if every frame were the median one."""
 
     def calm(candidate: Candidate) -> Candidate:
+        if candidate.hedge is not None:
+            return msgspec.structs.replace(candidate, allowed=False)
         broken = tuple(b for b in candidate.broken if b.constraint != "deadline")
         return msgspec.structs.replace(
             candidate,

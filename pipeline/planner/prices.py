@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.plan.together import ResourcePrice
-from pipeline.planner.joint import best_together, quickened
-from pipeline.planner.problems import NAMES
+from pipeline.planner.joint import quickened
+from pipeline.planner.resources import UP
 
 if TYPE_CHECKING:
     from pipeline.planner.joint import JointPlan, Resource
@@ -20,8 +20,8 @@ def prices_of(problem: JointProblem, plan: JointPlan) -> tuple[ResourcePrice, ..
     """What one step more or less of each resource changes: the whole problem, solved again."""
     rate = problem.nominal.up_bits_per_s
     found = []
-    for resource, name in NAMES.items():
-        if resource == "up":
+    for resource, name in problem.resources.names.items():
+        if resource == UP:
             step = "1 Mbit/s"
             factors = (1 + _MBIT / rate, 1 - _MBIT / rate)
         else:
@@ -42,6 +42,5 @@ def prices_of(problem: JointProblem, plan: JointPlan) -> tuple[ResourcePrice, ..
 
 
 def _worth_at(problem: JointProblem, resource: Resource, factor: float) -> float | None:
-    tasks = quickened(problem.tasks, resource, factor)
-    plan = best_together(tasks, capacity=problem.capacity, wanted=problem.wanted)
+    plan = problem.best(quickened(problem.tasks, resource, factor))
     return None if plan is None else plan.worth

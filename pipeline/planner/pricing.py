@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from accelerators.work import Label, Precision, SegmentWork
     from pipeline.link.model import Direction
     from pipeline.link.pricing import LinkQuote
+    from pipeline.link.spread import LinkSpread
 
 HOP_TABLE = "hop"
 
@@ -57,6 +58,7 @@ class World:
         cloud_host: Host in the cloud.
         link: The link between them, as a median message sees it.
         link_late: The same at the percentile that latencies are predicted at.
+        spread: How the time on the link spreads, of the task's part of it.
         beside: Further devices of either site, in the scenario's order.
         quantiles: Quantile tables of run times, by id of a device or host.
     """
@@ -68,6 +70,7 @@ class World:
     cloud_host: HostDevice
     link: LinkQuote
     link_late: LinkQuote
+    spread: LinkSpread
     beside: tuple[PlacedDevice, ...] = ()
     quantiles: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 

@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.link.model import message_bytes
-from pipeline.link.spread import LinkSpread
 from pipeline.plan.steps import Move
-from pipeline.planner.conditions import Conditions, crosses, eligible, wait_at_load_ns
+from pipeline.planner.conditions import (
+    AGREEMENT_SLACK,
+    Conditions,
+    asked,
+    crosses,
+    eligible,
+    wait_at_load_ns,
+)
 from pipeline.planner.joint import (
     JointCandidate,
     JointTask,
@@ -23,33 +29,23 @@ from pipeline.planner.joint import (
     best_together,
 )
 from pipeline.planner.percentiles import samples_ns
-from pipeline.planner.planning import AGREEMENT_SLACK
+from pipeline.planner.resources import resources_of
+from pipeline.planner.sampling import link_extra_ns, way_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from pipeline.link.model import Direction, LinkConfig
     from pipeline.plan.plan import Candidate
     from pipeline.planner.joint import JointPlan
     from pipeline.planner.planning import Planned
+    from pipeline.planner.resources import Resources
 
     Samples = NDArray[np.int64]
 
-MOST_BUSY = 0.9
-"""How busy a shared resource may get; above it, waits grow without end (planning.md 4.5)."""
-
-NAMES: dict[Resource, str] = {
-    "up": "uplink",
-    "down": "downlink",
-    "edge": "edge",
-    "cloud": "cloud",
-}
-
 _NS_PER_S = 1_000_000_000
 _SAMPLES = 201  # quantiles that stand for a candidate's latency
-_LEVELS = 40  # quantiles of the link that stand for its spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,14 +56,12 @@ class Sharer:
         planned: Its own plan.
         importance: Weight of its worth, above 0.
         period_ns: Time between two of its frames.
-        fallback: What a late answer is worth: the agreement of the hedge, 0 without one.
         own_lane: Whether the scenario gives it a part of the link for itself.
     """
 
     planned: Planned
     importance: float
     period_ns: int
-    fallback: float
     own_lane: bool = False
 
 
@@ -88,7 +82,7 @@ class JointProblem:
         tasks: The tasks at the nominal conditions, their allowed candidates, the fastest first.
         indices: Of each task, where its candidates stand in its own plan.
         nominal: The nominal conditions.
-        capacity: How busy each resource may get, in units of one slot.
+        resources: What they share.
         wanted: Share of a task's frames that should be in time.
         moving: What of each candidate changes with conditions.
     """
@@ -96,7 +90,7 @@ class JointProblem:
     tasks: tuple[JointTask, ...]
     indices: tuple[tuple[int, ...], ...]
     nominal: Conditions
-    capacity: Mapping[Resource, float]
+    resources: Resources
     wanted: float
     moving: tuple[tuple[Moving, ...], ...]
 
@@ -117,8 +111,33 @@ class JointProblem:
 
     def solve(self, conditions: Conditions | None = None) -> JointPlan | None:
         """The best combination at some conditions, the nominal ones where left out."""
-        tasks = self.at(self.nominal if conditions is None else conditions)
-        return best_together(tasks, capacity=self.capacity, wanted=self.wanted)
+        return self.best(self.at(self.nominal if conditions is None else conditions))
+
+    def best(self, tasks: Sequence[JointTask]) -> JointPlan | None:
+        """The best combination of the same tasks, changed in some way."""
+        return best_together(
+            tasks,
+            capacity=self.resources.capacity,
+            memory=self.resources.memory,
+            wanted=self.wanted,
+        )
+
+    def without(self, routes: Sequence[Collection[str]]) -> JointProblem:
+        """The problem without some routes of each task, by id; at least one has to remain."""
+        kept = [
+            [n for n, c in enumerate(task.candidates) if c.name not in barred]
+            for task, barred in zip(self.tasks, routes, strict=True)
+        ]
+        rows = list(zip(self.tasks, self.indices, self.moving, kept, strict=True))
+        return replace(
+            self,
+            tasks=tuple(
+                replace(task, candidates=tuple(task.candidates[n] for n in mine))
+                for task, _, _, mine in rows
+            ),
+            indices=tuple(tuple(index[n] for n in mine) for _, index, _, mine in rows),
+            moving=tuple(tuple(moving[n] for n in mine) for _, _, moving, mine in rows),
+        )
 
     def chosen(self, plan: JointPlan) -> tuple[int, ...]:
         """The combination as indices into each task's own candidates."""
@@ -148,7 +167,6 @@ class JointProblem:
 
 def problem_of(
     sharers: Sequence[Sharer],
-    link: LinkConfig,
     quantiles: Mapping[str, tuple[int, ...]],
     *,
     percentile: float,
@@ -161,29 +179,34 @@ def problem_of(
 
     Args:
         sharers: The tasks, at least one; each has an allowed candidate.
-        link: The link that they share.
         quantiles: Quantile tables of run times by name.
         percentile: Percentile of the plan; so many of a task's frames should be in time.
         nominal: Conditions of the link as all tasks share it.
     """
     tasks, indices, moving = [], [], []
+    resources = resources_of([sharer.planned.world for sharer in sharers])
+    resources = replace(resources, memory=_scarce(sharers, resources.memory))
     for sharer in sharers:
         planned = sharer.planned
         allowed = eligible(planned.plan.candidates)
-        allowed.sort(key=lambda i: planned.plan.candidates[i].latency_ns)
-        spread = LinkSpread(link, task=planned.plan.task)
+        allowed.sort(key=lambda i: planned.plan.candidates[i].alone_ns)
         mine = [planned.plan.candidates[i] for i in allowed]
         best = max(candidate.agreement or 0.0 for candidate in mine)
+        bare = {*allowed}.difference(asked(planned.plan.candidates))
         tasks.append(
             JointTask(
                 name=planned.plan.task,
                 candidates=tuple(
-                    _candidate(sharer, candidate, spread, quantiles, best) for candidate in mine
+                    replace(
+                        _candidate(sharer, candidate, quantiles, best, resources),
+                        bare=index in bare,
+                        memory={d: s for d, s in candidate.memory.items() if d in resources.memory},
+                    )
+                    for index, candidate in zip(allowed, mine, strict=True)
                 ),
                 frames_per_s=_NS_PER_S / sharer.period_ns,
                 deadline_ns=planned.deadline_ns,
                 importance=sharer.importance,
-                fallback=sharer.fallback,
             )
         )
         indices.append(tuple(allowed))
@@ -197,29 +220,27 @@ def problem_of(
                 for candidate in mine
             )
         )
-    world = sharers[0].planned.world
     return JointProblem(
         tasks=tuple(tasks),
         indices=tuple(indices),
         nominal=nominal,
-        capacity={
-            "edge": MOST_BUSY * world.edge.slots,
-            "cloud": MOST_BUSY * world.cloud.slots,
-            "up": MOST_BUSY,
-            "down": MOST_BUSY,
-        },
+        resources=resources,
         wanted=percentile / 100,
         moving=tuple(moving),
     )
 
 
-SPAN_OF: dict[Resource, str] = {
-    "edge": "edge_wait",
-    "cloud": "cloud_wait",
-    "up": "uplink_wait",
-    "down": "downlink_wait",
-}
-"""The span in which a frame waits for each resource."""
+def _scarce(sharers: Sequence[Sharer], memory: Mapping[str, int]) -> dict[str, int]:
+    """The devices whose memory can be too small for the tasks: more than that changes nothing."""
+    most: dict[str, int] = {}
+    for sharer in sharers:
+        mine: dict[str, int] = {}
+        for candidate in sharer.planned.plan.candidates:
+            for device, size in candidate.memory.items():
+                mine[device] = max(size, mine.get(device, 0))
+        for device, size in mine.items():
+            most[device] = most.get(device, 0) + size
+    return {device: size for device, size in memory.items() if most.get(device, 0) > size}
 
 
 def waits_of(problem: JointProblem, places: Sequence[int]) -> list[dict[str, tuple[int, int]]]:
@@ -233,16 +254,18 @@ def waits_of(problem: JointProblem, places: Sequence[int]) -> list[dict[str, tup
         replace(task, candidates=(task.candidates[place],))
         for task, place in zip(problem.tasks, places, strict=True)
     ]
-    roomy: dict[Resource, float] = {r: max(1.0, c / MOST_BUSY) for r, c in problem.capacity.items()}
+    roomy = {one.key: float(one.slots) for one in problem.resources.all}
     plan = best_together(only, capacity=roomy)
     found = []
     for number in range(len(only)):
         others = [task.candidates[0] for i, task in enumerate(only) if i != number]
-        waits = {}
-        for resource, span in SPAN_OF.items():
-            most_ns = sum(other.holds_ns.get(resource, 0) for other in others)
+        waits: dict[str, tuple[int, int]] = {}
+        for resource, span in problem.resources.spans.items():
+            used = only[number].candidates[0].holds_ns.get(resource, 0) > 0
+            most_ns = sum(other.holds_ns.get(resource, 0) for other in others) if used else 0
             mean_ns = most_ns if plan is None else plan.waits_at_ns[number][resource]
-            waits[span] = (mean_ns, max(mean_ns, most_ns))
+            before = waits.get(span, (0, 0))
+            waits[span] = (before[0] + mean_ns, before[1] + max(mean_ns, most_ns))
         found.append(waits)
     return found
 
@@ -258,34 +281,35 @@ def _bits(planned: Planned, candidate: Candidate, nominal: Conditions) -> int:
 def _candidate(
     sharer: Sharer,
     candidate: Candidate,
-    spread: LinkSpread,
     quantiles: Mapping[str, tuple[int, ...]],
     best: float,
+    resources: Resources,
 ) -> JointCandidate:
     planned = sharer.planned
     world, steps = planned.world, candidate.route.steps
     deliver_ns = world.vehicle_host.hop_ns(message_bytes=candidate.bytes_down)
     own_ns = np.sort(samples_ns(steps, quantiles)) + planned.source_ns + deliver_ns
-    levels = [(2 * level + 1) * 50.0 / _LEVELS for level in range(_LEVELS)]
-    extra_ns = np.zeros(_LEVELS, np.int64)
+    extra_ns = link_extra_ns(world, steps)
     holds: dict[Resource, int] = {}
     for step in steps:
         if isinstance(step.step, Move) and world.sites.site_of(step.step) is None:
-            way: Direction = "down" if step.span == "downlink" else "up"
-            times = np.array(spread.transfer_ns(step.bytes, way, levels), np.int64)
-            extra_ns += times - world.link.transfer_ns(step.bytes, way)
+            way = way_of(step)
             if not sharer.own_lane:
-                holds[way] = holds.get(way, 0) + spread.mean_serial_ns(step.bytes, way)
-        elif step.span == "edge":
-            holds["edge"] = holds.get("edge", 0) + step.latency_ns
-        elif step.span == "cloud":
-            holds["cloud"] = holds.get("cloud", 0) + step.latency_ns
+                holds[way] = holds.get(way, 0) + world.spread.mean_serial_ns(step.bytes, way)
+        elif step.span in ("edge", "cloud"):
+            key = resources.key_of(world, step)
+            holds[key] = holds.get(key, 0) + step.latency_ns
+    cover = candidate.hedge
+    if cover is not None:
+        key = resources.keys[world.edge.name]
+        holds[key] = holds.get(key, 0) + round(cover.runs * cover.edge_ns)
     agreement = candidate.agreement or 0.0
     return JointCandidate(
         name=candidate.route.id,
         accuracy=best if agreement >= best - AGREEMENT_SLACK else agreement,
         latencies_ns=_quantiles_of(own_ns, extra_ns),
         holds_ns=holds,
+        fallback=0.0 if cover is None or not cover.keeps else cover.agreement or 0.0,
     )
 
 
@@ -299,7 +323,7 @@ def _quantiles_of(own_ns: Samples, extra_ns: Samples) -> Samples:
 
 def busy_of(problem: JointProblem, places: Sequence[int]) -> dict[Resource, float]:
     """Share of the time that each resource is busy, in units of a slot, with these candidates."""
-    busy: dict[Resource, float] = dict.fromkeys(NAMES, 0.0)
+    busy = dict.fromkeys(problem.resources.names, 0.0)
     for task, place in zip(problem.tasks, places, strict=True):
         for resource, held_ns in task.candidates[place].holds_ns.items():
             busy[resource] += held_ns * task.frames_per_s / _NS_PER_S

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.plan.reasons import Fallback, Flip, Reasons
 from pipeline.plan.steps import Run
 from pipeline.planner.choosing import Chooser, Elsewhere
-from pipeline.planner.conditions import eligible
-from pipeline.planner.joint import best_together, quickened
-from pipeline.planner.planning import AGREEMENT_SLACK
+from pipeline.planner.conditions import AGREEMENT_SLACK, eligible
+from pipeline.planner.joint import quickened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,8 +82,10 @@ class WhatIf:
                     tasks[place], deadline_ns=round(tasks[place].deadline_ns * factor)
                 )
             else:
-                tasks = quickened(tasks, "edge" if axis == "edge speed" else "cloud", factor)
-            plan = best_together(tasks, capacity=problem.capacity, wanted=problem.wanted)
+                span = "edge" if axis == "edge speed" else "cloud"
+                for resource in problem.resources.devices_of(span):
+                    tasks = quickened(tasks, resource, factor)
+            plan = problem.best(tasks)
         return () if plan is None else problem.chosen(plan)
 
     def _alone(self, axis: Axis, factor: float, place: int) -> int:
@@ -127,7 +128,7 @@ def reasons_of(
             runner_up=runner,
             margin_ns=None
             if runner is None
-            else mine.plan.candidates[runner].latency_ns - chosen.latency_ns,
+            else mine.plan.candidates[runner].alone_ns - chosen.alone_ns,
             flips=tuple(_flips(what_if, place, mine, nominal)),
             binding=_binding(mine, together),
             fallbacks=tuple(_fallbacks(mine)),
@@ -138,7 +139,8 @@ def reasons_of(
 def _runner_up(planned: Planned, chooser: Chooser) -> int | None:
     """The allowed candidate that comes next by the plan's rule; None where there is no other."""
     plan = planned.plan
-    if not eligible([c for i, c in enumerate(plan.candidates) if i != plan.run]):
+    mine = plan.route.id
+    if not eligible([c for c in plan.candidates if c.route.id != mine]):
         return None
     return chooser.choose(Elsewhere(), without=(plan.run,))
 
@@ -213,11 +215,11 @@ def _binding(planned: Planned, together: Together | None) -> tuple[str, ...]:
     """What keeps a quicker candidate, or one that agrees better, from being the one to run."""
     plan = planned.plan
     chosen = plan.candidates[plan.run]
-    others = [c for i, c in enumerate(plan.candidates) if i != plan.run]
+    others = [c for c in plan.candidates if c.hedge is None and c.route.id != chosen.route.id]
     found = []
     if plan.chosen is None:
         found.append("deadline" if chosen.latency_ns > planned.deadline_ns else "pace")
-    quicker = [c for c in others if c.feasible and c.latency_ns < chosen.latency_ns]
+    quicker = [c for c in others if c.feasible and c.latency_ns < chosen.alone_ns]
     if any(not c.allowed and _agrees(c, chosen) for c in quicker):
         found.append("route")
     if any(c.allowed and not _agrees(c, chosen) for c in quicker):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.link.model import message_bytes
 from pipeline.plan.plan import Relaxation
-from pipeline.planner.explaining import title
+from pipeline.planner.titles import title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,6 +37,8 @@ def relaxations(
     """
     least: dict[tuple[str, str], tuple[float, Relaxation]] = {}
     for index, candidate in enumerate(candidates):
+        if candidate.hedge is not None:
+            continue  # what would help is said of the route itself
         for cost, found in _of(index, candidate, link, wishes):
             key = found.constraint, found.subject
             if key not in least or cost < least[key][0]:

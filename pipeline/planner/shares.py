@@ -29,9 +29,7 @@ def needed_bits_per_s(sharer: Sharer, candidate: Candidate, wait_ns: int) -> int
         return 0
     planned = sharer.planned
     bits = 8 * message_bytes(candidate.bytes_up) * _NS_PER_S
-    rest_ns = (
-        candidate.latency_ns + wait_ns - planned.world.link.serial_ns(candidate.bytes_up, "up")
-    )
+    rest_ns = candidate.alone_ns + wait_ns - planned.world.link.serial_ns(candidate.bytes_up, "up")
     left_ns = planned.deadline_ns - rest_ns
     kept_pace = -(-bits // sharer.period_ns)
     return kept_pace if left_ns <= 0 else max(kept_pace, -(-bits // left_ns))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pipeline.graph import segment_work
 from pipeline.link.model import message_bytes
@@ -11,7 +14,8 @@ from pipeline.plan.routes import route_name
 from pipeline.plan.steps import Host, Run
 from pipeline.planner.limits import held_bytes, load_ns
 from pipeline.planner.percentiles import latency_at
-from pipeline.planner.pricing import link_spread_ns, route_label, run_step
+from pipeline.planner.pricing import link_spread_ns, route_label
+from pipeline.planner.sampling import idle_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +30,6 @@ if TYPE_CHECKING:
 
 _PPM = 1_000_000
 _NS_PER_S = 1_000_000_000
-_SURE = 99.9  # percentile of a hedge's own time
-_HEDGE_SPARE_NS = 1_000_000  # between a hedge's predicted end and the deadline
 
 
 def value(
@@ -53,14 +55,15 @@ def value(
     name = route_name(tuple(step.step for step in route.steps), world.sites)
     held = held_bytes(subject.graph, draft.parts, world)
     broken = (
-        *_late(latency_ns, wishes),
-        *_slow(route.steps, world, wishes),
-        *_unlike(measured.agreement, wishes),
-        *_full(held, world),
+        *too_late(latency_ns, wishes),
+        *too_slow(route.steps, world, wishes),
+        *too_unlike(measured.agreement, wishes),
+        *too_full(held, world),
         *_shown(draft, subject),
     )
     energies = [step.energy_pj for step in route.steps if isinstance(step.step, Run)]
     fallen = _fallen(subject, draft, world)
+    sample = idle_ns(world, route.steps, quantiles, extra_ns=source_ns + deliver_ns)
     return Candidate(
         name=name,
         pin=draft.pin,
@@ -86,13 +89,14 @@ def value(
         memory=held,
         fallbacks=len(fallen),
         fallback_ns=sum(fallen),
-        hedged_ns=_hedged_ns(subject, draft, world, wishes, quantiles, latency_ns),
         sizes="modelled" if subject.timing_only else "measured",
         broken=broken,
         gap=draft.gap,
         median_ns=latency_at(
             route.steps, quantiles, percentile=50.0, extra_ns=source_ns + deliver_ns
         ),
+        mean_ns=int(sample.mean()),
+        in_time=float(np.mean(sample <= wishes.deadline_ns)),
     )
 
 
@@ -117,17 +121,30 @@ def _held_ns(steps: Sequence[RouteStep], span: str) -> int:
 # -- constraints -----------------------------------------------------------------------------------
 
 
-def _late(latency_ns: int, wishes: Wishes) -> Iterator[Broken]:
+def too_late(latency_ns: int, wishes: Wishes) -> Iterator[Broken]:
+    """Whether a latency at the percentile is above the deadline."""
     if latency_ns > wishes.deadline_ns:
         late_ms = (latency_ns - wishes.deadline_ns) / 1e6
         text = f"misses {wishes.deadline_ns / 1e6:g} ms by {late_ms:.1f} ms"
         yield Broken(constraint="deadline", subject="", needed=latency_ns, text=text)
 
 
-def _slow(steps: Sequence[RouteStep], world: World, wishes: Wishes) -> Iterator[Broken]:
-    """What is busy longer with a frame than the time between two."""
+def too_slow(
+    steps: Sequence[RouteStep],
+    world: World,
+    wishes: Wishes,
+    more_ns: Mapping[str, int] = MappingProxyType({}),
+) -> Iterator[Broken]:
+    """What is busy longer with a frame than the time between two.
+
+    Args:
+        steps: The route.
+        world: What it is priced against.
+        wishes: What the scenario asks.
+        more_ns: What else a frame takes of a device on the average, by device.
+    """
     ways: tuple[tuple[str, Direction], ...] = (("uplink", "up"), ("downlink", "down"))
-    busy: dict[str, int] = {}
+    busy = {name: ns // world.placed[name].slots for name, ns in more_ns.items()}
     for step in steps:
         for span, way in ways:
             if step.span != span:
@@ -151,7 +168,8 @@ def _slow(steps: Sequence[RouteStep], world: World, wishes: Wishes) -> Iterator[
             yield Broken(constraint="device", subject=name, needed=busy_ns, text=text)
 
 
-def _unlike(agreement: float | None, wishes: Wishes) -> Iterator[Broken]:
+def too_unlike(agreement: float | None, wishes: Wishes) -> Iterator[Broken]:
+    """Whether an agreement is below the floor."""
     floor = wishes.min_agreement
     if floor is not None and agreement is not None and agreement < floor:
         text = f"agrees {agreement:.3f}, `min_agreement` is {floor:.3f}"
@@ -159,7 +177,8 @@ def _unlike(agreement: float | None, wishes: Wishes) -> Iterator[Broken]:
         yield Broken(constraint="agreement", subject="", needed=needed, text=text)
 
 
-def _full(held: Mapping[str, int], world: World) -> Iterator[Broken]:
+def too_full(held: Mapping[str, int], world: World) -> Iterator[Broken]:
+    """Devices that have less memory than is needed on them."""
     for name, size in held.items():
         memory = world.placed[name].memory_bytes
         if memory is not None and size > memory:
@@ -201,35 +220,12 @@ def _fallen(subject: Subject, draft: Draft, world: World) -> list[int]:
     return found
 
 
-def _hedged_ns(
-    subject: Subject,
-    draft: Draft,
-    world: World,
-    wishes: Wishes,
-    quantiles: Mapping[str, tuple[int, ...]],
-    latency_ns: int,
-) -> int | None:
-    """Latency where the car finishes the frame itself, begun as late as it may; see `hedges`."""
-    if not draft.cut:
-        return None
-    graph = subject.graph
-    rest = frozenset(range(len(graph.operators))) - draft.head
-    work = segment_work(graph, rest, "rest")
-    own = [run_step(world, "rest", work, world.edge)]
-    if not draft.head:
-        own.append(draft.route.steps[0])  # what was prepared to be sent is prepared again
-    length_ns = latency_at(own, quantiles, percentile=_SURE, bias=1)
-    if length_ns + _HEDGE_SPARE_NS > wishes.deadline_ns:
-        return None
-    return min(latency_ns, wishes.deadline_ns - _HEDGE_SPARE_NS)
-
-
 def mark_best(candidates: Sequence[Candidate]) -> list[bool]:
     """Which allowed candidates no other allowed one beats.
 
     Figures that some do not have are not compared. What privacy or memory rules out takes no part.
 
-    Latency at the percentile, bytes up and down, energy, time in the cloud and agreement.
+    Latency at the percentile, bytes up and down, energy, time in the cloud and expected agreement.
     """
     able = [c.allowed and not _ruled_out(c) for c in candidates]
     energies = [c.energy_pj for c, can in zip(candidates, able, strict=True) if can]
@@ -239,7 +235,7 @@ def mark_best(candidates: Sequence[Candidate]) -> list[bool]:
             float(c.bytes_up + c.bytes_down),
             0.0 if None in energies else float(c.energy_pj or 0),
             float(c.cloud_ns),
-            -(c.agreement or 0.0),
+            -(c.expected or 0.0),
         )
         for c in candidates
     ]

@@ -217,6 +217,7 @@ def held_against(candidate: Candidate, found: Verified, percentile: float) -> Ca
     return replace(
         candidate,
         verified=found,
+        in_time=share,
         broken=broken,
         feasible=not broken,
         robust=not rest and wanted_high,
@@ -243,4 +244,4 @@ def order(candidate: Candidate) -> tuple[int, bool, int]:
     """
     found = candidate.verified
     hits = -1 if found is None else min(found.hits, found.hits_high)
-    return (-hits, not candidate.robust, candidate.latency_ns)
+    return (-hits, not candidate.robust, candidate.alone_ns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.draws import PPM, Draws
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from pipeline.plan.routes import RouteStep
 
 Bias = Literal["low", "zero", "high"]
+
+StepTime = Callable[[int, int, int], int]
+"""Duration in ns of a step by frame (the first one of a batch), frames together, begin in ns."""
+
+HopTime = Callable[[int, int], int]
+"""Duration in ns of a hop between processes by payload bytes and frame."""
 
 
 class Hops(Value, frozen=True, kw_only=True):
@@ -54,7 +61,8 @@ class Slowed(Value, frozen=True, kw_only=True):
 class Timing:
     """Draws how long jobs and hops take; the same draw for the same seed, step and frame.
 
-    Both drivers use it: the virtual one for everything, the live one for emulated devices.
+    Both drivers use it: the virtual one for everything, the live one for emulated devices. Who
+    asks for the same step or hop again and again keeps what `of_step` and `of_hop` give.
     """
 
     def __init__(
@@ -72,8 +80,49 @@ class Timing:
         self._bias: Bias = bias
         self._slowed = tuple(slowed)
         self._plain = bias == "zero" and not slowed
-        self._jobs: dict[tuple[str, int], Factors | None] = {}
-        self._crossings: dict[str, Factors | None] = {}
+        self._jobs: dict[tuple[str, int], StepTime] = {}
+        self._crossings: dict[str, HopTime] = {}
+
+    def of_step(self, step: RouteStep, *, task: str, index: int) -> StepTime:
+        """How long a step takes, frame by frame.
+
+        Args:
+            step: The step.
+            task: Name of its task.
+            index: Its place among the task's steps.
+        """
+        held = self._jobs.get((task, index))
+        if held is not None:
+            return held
+        factors = self._factors(step.jitter, f"{task}/{index}")
+        factor = None if factors is None else factors.at
+        latency_ns, batch_ns = step.latency_ns, step.batch_ns
+        moved_ns = None if self._plain else self._moved_ns
+
+        def length_ns(frame: int, batch: int, at_ns: int) -> int:
+            median_ns = latency_ns if batch == 1 else batch_ns[batch - 2]
+            if moved_ns is not None:
+                median_ns = moved_ns(step, median_ns, at_ns)
+            return median_ns if factor is None else median_ns * factor(frame) // PPM
+
+        self._jobs[task, index] = length_ns
+        return length_ns
+
+    def of_hop(self, subject: str) -> HopTime:
+        """How long the hops of a subject, a stream or a task's channel, take."""
+        held = self._crossings.get(subject)
+        if held is not None:
+            return held
+        factors = self._factors(self._hops.jitter, subject)
+        factor = None if factors is None else factors.at
+        cost_ns = self._hops.cost_ns
+
+        def length_ns(payload_bytes: int, frame: int) -> int:
+            median_ns = cost_ns(payload_bytes)
+            return median_ns if factor is None else median_ns * factor(frame) // PPM
+
+        self._crossings[subject] = length_ns
+        return length_ns
 
     def job_ns(
         self,
@@ -95,15 +144,11 @@ class Timing:
             batch: How many frames run together.
             at_ns: Run time at which it begins.
         """
-        key = (task, index)
-        try:
-            factors = self._jobs[key]
-        except KeyError:
-            factors = self._jobs[key] = self._factors(step.jitter, f"{task}/{index}")
-        median_ns = step.latency_ns if batch == 1 else step.batch_ns[batch - 2]
-        if not self._plain:
-            median_ns = self._moved_ns(step, median_ns, at_ns)
-        return median_ns if factors is None else median_ns * factors.at(frame) // PPM
+        return self.of_step(step, task=task, index=index)(frame, batch, at_ns)
+
+    def hop_ns(self, payload_bytes: int, *, subject: str, frame: int) -> int:
+        """Duration of one hop between processes, in ns."""
+        return self.of_hop(subject)(payload_bytes, frame)
 
     def _moved_ns(self, step: RouteStep, median_ns: int, at_ns: int) -> int:
         """A step's median with the run's bias, on a device that may be slowed just then."""
@@ -115,15 +160,6 @@ class Timing:
                 if slow.device == step.step.device and slow.at_ns <= at_ns < slow.until_ns:
                     median_ns = median_ns * slow.factor_ppm // PPM
         return median_ns
-
-    def hop_ns(self, payload_bytes: int, *, subject: str, frame: int) -> int:
-        """Duration of one hop between processes, in ns."""
-        try:
-            factors = self._crossings[subject]
-        except KeyError:
-            factors = self._crossings[subject] = self._factors(self._hops.jitter, subject)
-        median_ns = self._hops.cost_ns(payload_bytes)
-        return median_ns if factors is None else median_ns * factors.at(frame) // PPM
 
     def _factors(self, table: str, subject: str) -> Factors | None:
         """What a subject's jitter is drawn from; None without any."""

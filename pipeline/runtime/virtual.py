@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import heapq
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Never
 
 from pipeline.draws import Draws
 from pipeline.ledger.rows import Delivery
@@ -22,7 +23,6 @@ from pipeline.runtime.core.cloud import CloudCore
 from pipeline.runtime.core.commands import (
     CancelTimer,
     Deliver,
-    Forget,
     Grant,
     Note,
     Send,
@@ -45,18 +45,17 @@ from pipeline.runtime.core.events import (
 from pipeline.runtime.core.messages import Crossing
 from pipeline.runtime.core.vehicle import VehicleCore
 from pipeline.runtime.outcome import Outcome, fault_mark
+from pipeline.runtime.virtual_facts import CrossingFacts, steps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from pipeline.ledger.rows import Row
-    from pipeline.link.model import Passage
-    from pipeline.plan.routes import RouteStep
     from pipeline.runtime.core.commands import Command
-    from pipeline.runtime.core.config import TaskConfig
     from pipeline.runtime.core.events import Event
     from pipeline.runtime.outcome import EventSink
-    from pipeline.runtime.timing import Timing
+    from pipeline.runtime.timing import HopTime, Timing
+    from pipeline.runtime.virtual_facts import Relay, StepFacts
     from pipeline.runtime.virtual_setup import VirtualSetup
     from replay.schedule import ScheduledFrame
 
@@ -65,6 +64,7 @@ _DONE, _ARRIVED, _CREDIT, _OFFERED, _TIMER = range(5)
 _VEHICLE, _CLOUD, _CONSUMER, _PLAYER = range(4)
 _CREDITS = kind_subject("credit")
 _TABLES = (tuple, list, Capacity, Draws)
+_LOOKED_UP = ("_hands", "_steps", "_crossings", "_player_hops")  # kept for speed
 FOREVER_NS = 1 << 62
 
 
@@ -74,29 +74,8 @@ FOREVER_NS = 1 << 62
 # none.
 _Entry = tuple[int, int, int, int, int, "Event | str | None"]
 
-
-class _Step:
-    """What is the same for every frame of a task's step: its price, and the sizes it makes."""
-
-    __slots__ = ("bytes", "head", "step", "stream", "tail")
-
-    def __init__(
-        self, task: TaskConfig, index: int, step: RouteStep, made: Sequence[int] | None
-    ) -> None:
-        self.step, self.stream, self.bytes = step, task.stream, made
-        self.head, self.tail = f"{task.name}/", f"/{index}"
-
-
-class _Crossing:
-    """What is the same for every message of a task on a channel: what its draws are keyed by."""
-
-    __slots__ = ("handed", "hop_in", "hop_out", "relay", "subject")
-
-    def __init__(self, task: str, channel: str, relay: Relay | None) -> None:
-        self.subject = f"{task}/{channel}"
-        self.hop_in, self.hop_out = f"{self.subject}/in", f"{self.subject}/out"
-        self.handed = f"{channel}/in"
-        self.relay = relay
+_Hand = Callable[[int, Never, int], None]
+"""Carries out one kind of command: of which machine, the command, run time in ns."""
 
 
 def run_virtual(
@@ -127,21 +106,6 @@ def _tables(channel: object) -> Iterator[object]:
             yield from _tables(value)
 
 
-class Relay(Protocol):
-    """One direction of a link, as `LinkChannel` is one."""
-
-    def cross(
-        self,
-        payload_bytes: int,
-        at_ns: int,
-        *,
-        subject: str = "",
-        frame: int | None = None,
-        attempt: int = 0,
-    ) -> Passage:
-        """How a message passes that is handed over now."""
-
-
 class Kernel:
     """A run in virtual time that can be stopped at any time, and gone on with in several ways."""
 
@@ -165,15 +129,11 @@ class Kernel:
             for name, link in setup.links.items()
             for way in ("up", "down")
         }
-        self._steps = {
-            name: tuple(
-                _Step(task, index, step, setup.sizes.bytes.get((name, index)))
-                for index, step in enumerate(task.steps)
-            )
-            for name, task in core.tasks.items()
-        }
-        self._crossings: dict[tuple[str, str], _Crossing] = {}
+        self._steps: dict[str, tuple[StepFacts, ...]] = {}
+        self._crossings: dict[tuple[str, str], CrossingFacts] = {}
+        self._player_hops: dict[str, HopTime] = {}
         self._down, self._handed_down = core.down_channel, f"{core.down_channel}/in"
+        self._hands = self._table()
         self._heap: list[_Entry] = []
         self._sequence = 0
         self._timers: dict[str, int] = {}  # the version that counts
@@ -201,26 +161,24 @@ class Kernel:
     def advance(self, until_ns: int = FOREVER_NS) -> None:
         """Go on with every event before a run time; without one, to the end."""
         heap, timers, on_event = self._heap, self._timers, self._on_event
-        vehicle, cloud, consumer = self._vehicle, self._cloud, self._consumer
+        machines = (self._vehicle.on, self._cloud.on, self._consumer.on)
+        carry_out, pop = self._carry_out, heapq.heappop
         while heap and heap[0][0] < until_ns:
-            at_ns, _, _, sequence, target, event = heapq.heappop(heap)
-            if event is None:
+            at_ns, _, _, sequence, target, due = pop(heap)
+            if isinstance(due, str):
+                if timers.get(due) != sequence:
+                    continue
+                del timers[due]
+                event: Event = TimerFired(timer=due)
+            elif due is None:
                 self._play(at_ns)
                 continue
-            if isinstance(event, str):
-                if timers.get(event) != sequence:
-                    continue
-                del timers[event]
-                event = TimerFired(timer=event)
-            if target == _VEHICLE:
-                commands = vehicle.on(event, at_ns)
-            elif target == _CLOUD:
-                commands = cloud.on(event, at_ns)
             else:
-                commands = consumer.on(event, at_ns)
+                event = due
+            commands = machines[target](event, at_ns)
             if on_event is not None:
                 on_event(self._names[target], at_ns, event, commands)
-            self._carry_out(target, commands, at_ns)
+            carry_out(target, commands, at_ns)
 
     def outcome(self) -> Outcome:
         """What has happened by now."""
@@ -242,11 +200,11 @@ class Kernel:
             on_event: Told of every event a core of the copy sees.
         """
         setup = self._setup
-        fixed: list[object] = [setup, setup.core, setup.schedule, self._steps]
+        fixed: list[object] = [setup, setup.core, setup.schedule]
         for channel in self._channels.values():
             fixed.extend(_tables(channel))
         memo: dict[int, object] = {id(value): value for value in fixed}
-        own = ("_setup", "_timing", "_sizes", "_on_event", "_on_row", "_outcome", "_crossings")
+        own = ("_setup", "_timing", "_sizes", "_on_event", "_on_row", "_outcome", *_LOOKED_UP)
         state = {name: value for name, value in vars(self).items() if name not in own}
         twin = object.__new__(Kernel)
         vars(twin).update(copy.deepcopy(state, memo))
@@ -254,7 +212,8 @@ class Kernel:
         twin._timing, twin._sizes = timing, setup.sizes
         twin._on_event, twin._on_row = on_event, None
         twin._outcome = Outcome(closing=self._outcome.closing, notes=Counter())
-        twin._crossings = {}
+        twin._hands = twin._table()
+        twin._steps, twin._crossings, twin._player_hops = {}, {}, {}
         twin._channels = {name: relays(name, relay) for name, relay in twin._channels.items()}
         return twin
 
@@ -286,8 +245,10 @@ class Kernel:
             self._player_credits -= 1
             stream = frame.stream
             size = self._sizes.sample(stream, frame.content, self._setup.frame_bytes[stream])
-            hop_ns = self._timing.hop_ns(size, subject=stream, frame=frame.number)
-            arrives_ns = self._in_order(PLAYER, at_ns + hop_ns)
+            hop_ns = self._player_hops.get(stream)
+            if hop_ns is None:
+                hop_ns = self._player_hops[stream] = self._timing.of_hop(stream)
+            arrives_ns = self._in_order(PLAYER, at_ns + hop_ns(size, frame.number))
             offered = FrameOffered(
                 stream=stream,
                 frame=frame.number,
@@ -330,95 +291,100 @@ class Kernel:
     # -- commands --------------------------------------------------------------------------------
 
     def _carry_out(self, source: int, commands: Sequence[Command], at_ns: int) -> None:
+        hands = self._hands
         for command in commands:
-            # Told apart by `type`, most frequent first: a pattern that does not match a struct
-            # takes ten times as long.
-            if type(command) is Start:
-                self._start(source, command, at_ns)
-            elif type(command) is Forget:
-                pass  # nothing is kept here
-            elif type(command) is Send:
-                self._send(source, command, at_ns)
-            elif type(command) is CancelTimer:
-                self._timers.pop(command.timer, None)
-            elif type(command) is Grant:
-                self._grant(source, command.peer, command.amount, at_ns)
-            elif type(command) is SetTimer:
-                timer, fires_ns = command.timer, command.at_ns
-                self._sequence = sequence = self._sequence + 1
-                self._timers[timer] = sequence
-                fires_ns = max(fires_ns, at_ns)
-                heapq.heappush(self._heap, (fires_ns, _TIMER, source, sequence, source, timer))
-            else:
-                self._keep(command)
+            hand = hands.get(type(command))
+            if hand is not None:
+                hand(source, command, at_ns)  # type: ignore[arg-type] # each under its own type
 
-    def _keep(self, command: Command) -> None:
-        """What the run leaves behind."""
-        if type(command) is Settle:
-            self._outcome.rows.append(command.row)
-            if self._on_row is not None:
-                self._on_row(command.row)
-        elif type(command) is Deliver:
-            self._outcome.deliveries.append(
-                Delivery(path=command.path, frame=command.frame, delivered_ns=command.at_ns)
-            )
-        elif type(command) is Note:
-            self._outcome.notes[command.reason] += 1
+    def _table(self) -> dict[type[Command], _Hand]:
+        """What carries each kind of command out; those without one leave nothing to do here."""
+        return {
+            Start: self._start,
+            Send: self._send,
+            SetTimer: self._set_timer,
+            CancelTimer: self._cancel_timer,
+            Grant: self._grant,
+            Settle: self._settle,
+            Deliver: self._deliver,
+            Note: self._note,
+        }
+
+    def _settle(self, _source: int, command: Settle, _at_ns: int) -> None:
+        self._outcome.rows.append(command.row)
+        if self._on_row is not None:
+            self._on_row(command.row)
+
+    def _deliver(self, _source: int, command: Deliver, _at_ns: int) -> None:
+        self._outcome.deliveries.append(
+            Delivery(path=command.path, frame=command.frame, delivered_ns=command.at_ns)
+        )
+
+    def _note(self, _source: int, command: Note, _at_ns: int) -> None:
+        self._outcome.notes[command.reason] += 1
+
+    def _set_timer(self, source: int, command: SetTimer, at_ns: int) -> None:
+        timer, fires_ns = command.timer, command.at_ns
+        self._sequence = sequence = self._sequence + 1
+        self._timers[timer] = sequence
+        fires_ns = max(fires_ns, at_ns)
+        heapq.heappush(self._heap, (fires_ns, _TIMER, source, sequence, source, timer))
+
+    def _cancel_timer(self, _source: int, command: CancelTimer, _at_ns: int) -> None:
+        self._timers.pop(command.timer, None)
 
     def _start(self, source: int, command: Start, at_ns: int) -> None:
         jobs = command.jobs
         first = jobs[0]
-        facts = self._steps[first.task][first.step]
-        duration_ns = self._timing.job_ns(
-            facts.step,
-            task=first.task,
-            index=first.step,
-            frame=first.frame,
-            batch=len(jobs),
-            at_ns=at_ns,
-        )
+        try:
+            facts = self._steps[first.task][first.step]
+        except KeyError:
+            facts = self._look_up(first.task)[first.step]
+        duration_ns = facts.length_ns(first.frame, len(jobs), at_ns)
         ends_ns = at_ns + duration_ns
-        if len(jobs) == 1:  # nearly always
-            outputs: tuple[Output, ...] = (self._output(facts, first.frame),)
-        else:
-            outputs = tuple([self._output(facts, job.frame) for job in jobs])
         done = JobDone(
             jobs=jobs,
             device=command.device,
             began_ns=at_ns,
             ended_ns=ends_ns,
-            outputs=outputs,
+            outputs=tuple([self._output(facts, job.frame) for job in jobs])
+            if len(jobs) > 1 or facts.made is not None
+            else (Output(ref=f"{facts.head}{first.frame}{facts.tail}"),),  # nearly always
             modelled_ns=duration_ns,
         )
-        self._push(ends_ns, _DONE, source, source, done)
+        self._sequence = sequence = self._sequence + 1
+        heapq.heappush(self._heap, (ends_ns, _DONE, source, sequence, source, done))
 
-    def _output(self, facts: _Step, frame: int) -> Output:
+    def _look_up(self, task: str) -> tuple[StepFacts, ...]:
+        found = steps_of(self._setup.core.tasks[task], self._timing, self._sizes)
+        self._steps[task] = found
+        return found
+
+    def _output(self, facts: StepFacts, frame: int) -> Output:
         """What a step makes of a frame."""
-        made = facts.bytes
+        made = facts.made
         size = 0 if made is None else made[self._content(facts.stream, frame)]
         return Output(ref=f"{facts.head}{frame}{facts.tail}", bytes=size)
 
     def _send(self, source: int, command: Send, at_ns: int) -> None:
         message, channel, size = command.message, command.channel, command.bytes
-        timing, task, frame = self._timing, message.task, message.frame
+        task, frame = message.task, message.frame
         facts = self._crossings.get((task, channel))
         if facts is None:
-            facts = _Crossing(task, channel, self._channels.get(channel))
+            facts = CrossingFacts(task, channel, self._channels.get(channel), self._timing)
             self._crossings[task, channel] = facts
         if facts.relay is None:
-            hop_ns = timing.hop_ns(size, subject=facts.subject, frame=frame)
-            began_ns, arrived_ns = at_ns, self._in_order(CONSUMER, at_ns + hop_ns)
-            target = _CONSUMER
+            began_ns, target = at_ns, _CONSUMER
+            arrived_ns = self._in_order(CONSUMER, at_ns + facts.hop_ns(size, frame))
         else:
-            in_ns = timing.hop_ns(size, subject=facts.hop_in, frame=frame)
-            out_ns = timing.hop_ns(size, subject=facts.hop_out, frame=frame)
-            handed_ns = self._in_order(facts.handed, at_ns + in_ns)
+            target = _CLOUD if source == _VEHICLE else _VEHICLE
+            handed_ns = self._in_order(facts.handed, at_ns + facts.hop_in_ns(size, frame))
             passage = facts.relay.cross(size, handed_ns, subject=task, frame=frame)
             began_ns, lane = passage.began_ns, passage.lane
             arrived_ns = self._in_order(
-                channel + lane if lane else channel, passage.arrives_ns + out_ns
+                channel + lane if lane else channel,
+                passage.arrives_ns + facts.hop_out_ns(size, frame),
             )
-            target = _CLOUD if source == _VEHICLE else _VEHICLE
         event = MessageArrived(
             message=message,
             ref=f"{task}/{frame}/{message.kind}",
@@ -428,14 +394,16 @@ class Kernel:
                 began_ns=began_ns, arrived_ns=arrived_ns, modelled_ns=arrived_ns - at_ns
             ),
         )
-        self._push(arrived_ns, _ARRIVED, source, target, event)
+        self._sequence = sequence = self._sequence + 1
+        heapq.heappush(self._heap, (arrived_ns, _ARRIVED, source, sequence, target, event))
 
-    def _grant(self, source: int, peer: str, amount: int, at_ns: int) -> None:
+    def _grant(self, source: int, command: Grant, at_ns: int) -> None:
+        peer = command.peer
         if peer == PLAYER:
-            self._player_credits += amount
+            self._player_credits += command.amount
             self._play(at_ns)
             return
-        granted = CreditGranted(peer=self._names[source], amount=amount)
+        granted = CreditGranted(peer=self._names[source], amount=command.amount)
         arrives_ns = at_ns
         if source == _CLOUD:
             handed_ns = self._in_order(self._handed_down, at_ns)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.scenario.models import Scenario
 
 STARTS = ("never", "latest", "at-once", "cost-based")
-TAIL, VARIANT = "tail", "variant:"
+TAIL, VARIANT, AUTO = "tail", "variant:", "auto"
 _BEFORE = re.compile(r"^deadline\s*-\s*(?P<before>\S.*)$")
 
 
@@ -41,9 +41,9 @@ def _start(value: str) -> str:
 
 
 def _covers(value: str) -> str:
-    if value != TAIL and not (value.startswith(VARIANT) and len(value) > len(VARIANT)):
-        raise ValueError("is tail, or variant:NAME of a variant of the task")
-    return value
+    if value in (TAIL, AUTO) or (value.startswith(VARIANT) and len(value) > len(VARIANT)):
+        return value
+    raise ValueError("is tail, variant:NAME of a variant of the task, or auto for what serves best")
 
 
 class Hedge(ScenarioModel):

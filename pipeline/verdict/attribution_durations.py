@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from pipeline.runtime.timing import Timing
+from pipeline.runtime.timing import Hops, Timing
 from pipeline.verdict.attribution_evidence import Thing
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from pipeline.link.model import Passage
     from pipeline.plan.routes import RouteStep
-    from pipeline.runtime.virtual import Relay
+    from pipeline.runtime.timing import HopTime, StepTime
+    from pipeline.runtime.virtual_facts import Relay
 
 
 class Durations(Timing):
@@ -28,36 +29,38 @@ class Durations(Timing):
         recorded_ns: Mapping[Thing, int],
         cuts_ns: Mapping[Thing, int],
     ) -> None:
+        super().__init__(seed=0, quantiles={}, hops=Hops(fixed_ns=0, ns_per_mib=0))  # draws nothing
         self._drawn, self._recorded_ns, self._cuts_ns = drawn, recorded_ns, cuts_ns
 
-    def job_ns(
-        self,
-        step: RouteStep,
-        *,
-        task: str,
-        index: int,
-        frame: int,
-        batch: int = 1,
-        at_ns: int = 0,
-    ) -> int:
-        """Duration of one step of one frame, or of several run together, in ns."""
-        thing = Thing("job", f"{task}/{index}", frame)
-        length_ns = self._recorded_ns.get(thing)
-        if length_ns is None:
-            length_ns = self._drawn.job_ns(
-                step, task=task, index=index, frame=frame, batch=batch, at_ns=at_ns
-            )
-        return max(0, length_ns - self._cuts_ns.get(thing, 0))
+    def of_step(self, step: RouteStep, *, task: str, index: int) -> StepTime:
+        """How long a step takes, frame by frame."""
+        drawn, name = self._drawn.of_step(step, task=task, index=index), f"{task}/{index}"
+        recorded_ns, cuts_ns = self._recorded_ns, self._cuts_ns
 
-    def hop_ns(self, payload_bytes: int, *, subject: str, frame: int) -> int:
-        """Duration of one hop between processes, in ns."""
-        if subject.endswith("/out") and _crossing(subject, frame) in self._recorded_ns:
-            return 0  # part of the recorded crossing
-        thing = Thing("hop", subject, frame)
-        length_ns = self._recorded_ns.get(thing)
-        if length_ns is None:
-            length_ns = self._drawn.hop_ns(payload_bytes, subject=subject, frame=frame)
-        return max(0, length_ns - self._cuts_ns.get(thing, 0))
+        def length_ns(frame: int, batch: int, at_ns: int) -> int:
+            thing = Thing("job", name, frame)
+            known_ns = recorded_ns.get(thing)
+            if known_ns is None:
+                known_ns = drawn(frame, batch, at_ns)
+            return max(0, known_ns - cuts_ns.get(thing, 0))
+
+        return length_ns
+
+    def of_hop(self, subject: str) -> HopTime:
+        """How long the hops of a subject take."""
+        drawn, ends = self._drawn.of_hop(subject), subject.endswith("/out")
+        recorded_ns, cuts_ns = self._recorded_ns, self._cuts_ns
+
+        def length_ns(payload_bytes: int, frame: int) -> int:
+            if ends and _crossing(subject, frame) in recorded_ns:
+                return 0  # part of the recorded crossing
+            thing = Thing("hop", subject, frame)
+            known_ns = recorded_ns.get(thing)
+            if known_ns is None:
+                known_ns = drawn(payload_bytes, frame)
+            return max(0, known_ns - cuts_ns.get(thing, 0))
+
+        return length_ns
 
 
 def _crossing(subject: str, frame: int) -> Thing:

@@ -31,7 +31,7 @@ _ADMITTED = STAMPS.index(ADMITTED)
 _WAITS = tuple(STAMPS.index(span) for span in ("edge_wait", "uplink_wait", "cloud_wait"))
 
 _LATE, _DROPPED, _FAILED = (FATES.index(fate) for fate in ("late", "dropped", "failed"))
-_INTERRUPTED = FATES.index("interrupted")
+_INTERRUPTED, _EDGE = FATES.index("interrupted"), FATES.index("edge")
 
 
 class PathFigures:
@@ -62,6 +62,11 @@ class PathFigures:
     def took(self, route: str) -> NDArray[np.bool_]:
         """Which frames were delivered by a route, by its id; shape (n,)."""
         found: NDArray[np.bool_] = self.data["route_delivered"] == self._names.find(route)
+        return found
+
+    def fell_back(self) -> NDArray[np.bool_]:
+        """Which frames the car answered by itself, or in part; shape (n,)."""
+        found: NDArray[np.bool_] = self.data["fate"] == _EDGE
         return found
 
     def latencies_ns(self) -> NDArray[np.float64]:

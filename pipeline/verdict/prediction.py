@@ -65,6 +65,8 @@ def check_prediction(
         percent: The plan's percentile, above 0 and below 100.
     """
     mine = figures.answered & figures.took(predicted.route)
+    if predicted.over_link:
+        mine &= ~figures.fell_back()
     durations_ns, passed = figures.durations_ns()
     spans: dict[str, SpanPredictionDocument] = {}
     off = []

@@ -7,14 +7,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import networkx as nx
 import pytest
 
-from bench import chain_driver, memory, overhead, run, scoring, split
+from bench import chain_driver, memory, overhead, planner, run, scoring, split
 from bench.figure import Figure
 from bench.fitting import median, percentile, slope
 from bench.subject import demo
 from pipeline.graph import load_graph
 from pipeline.ledger.rows import Row
+from pipeline.planner import CutProblem, best_cut
+from pipeline.planner.cuts import network_of
 from pipeline.runtime.core.events import Job, JobDone, MessageArrived, Output
 from pipeline.runtime.core.messages import Crossing, Message, MessageKind
 from pipeline.tasks.builtin import build_demo_network
@@ -222,3 +225,35 @@ def test_scoring_is_compared_on_equal_figures() -> None:
     assert figure.name == "scoring"
     assert figure.values["run_frames"] == 20
     assert figure.ratio > 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_cuts_are_compared_on_equal_problems(seed: int) -> None:
+    """The textbook's network has the cost of our cut as its minimum, and ours has the same head."""
+    hard = {"up_ns": (10_000, 90_000), "cloud_ns": (200, 60_000)} if seed % 2 else {}
+    problem = planner.two_tiers(60, seed, **hard)
+    cut = best_cut(problem)
+    assert cut is not None
+    assert nx.minimum_cut_value(*planner.textbook(problem)) == cut.objective_ns
+    graph, source, sink = planner.reduced(problem)
+    network = network_of(problem)
+    assert network is not None
+    if source in graph and sink in graph:
+        _, (_, far) = nx.minimum_cut(graph, source, sink)
+    else:
+        far = {sink}
+    head = frozenset(v for v, node in enumerate(network.node_of) if node not in far)
+    assert cost_of(problem, head) == cut.objective_ns
+
+
+def cost_of(problem: CutProblem, head: frozenset[int]) -> int:
+    """Cost of a head, reckoned plainly."""
+    tail = [v for v in range(len(problem.edge_ns)) if v not in head]
+    total = sum(problem.edge_ns[v] for v in head) + sum(problem.cloud_ns[v] for v in tail)
+    if not tail:
+        return total + problem.edge_post_ns
+    for tensor in problem.tensors:
+        here = tensor.producer is None or tensor.producer in head
+        if here and (tensor.delivered or any(v not in head for v in tensor.consumers)):
+            total += tensor.up_ns or 0
+    return total + problem.cloud_post_ns

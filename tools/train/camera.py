@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 PORTS = Ports(inputs=("images",), outputs=("output",))
 NARROW_PORTS = Ports(inputs=("images",), outputs=("output",), narrow="/narrow/Round")
-_LOOKED_AT = 320  # validation pictures in training
+_LOOKED_AT = 240  # validation pictures in training
 _PIXELS = 24 * 416 * 256  # of a batch
 
 

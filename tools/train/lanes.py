@@ -10,12 +10,11 @@ from torch.nn import functional
 
 from pipeline.tasks.cards import CardInput, CardOutput
 from pipeline.tasks.outputs.masks import Masks
-from pipeline.tasks.prepare import prepare_image, to_tensor
-from tools.train.batches import PAD, Window, augmented, bits_to_masks, stacked
+from tools.train.batches import PAD, Window, augmented, stacked
 from tools.train.cards import Told, write_card
 from tools.train.exporting import Ports, export
 from tools.train.loop import Budget, arguments, begin, learn, say, trained
-from tools.train.measuring import MaskCounts, input_spec
+from tools.train.measuring import input_spec, mask_overlaps
 from tools.train.networks import Lanes
 from tools.train.rendering import MASKS, pictures, source_digest
 from tools.train.running import OnnxNetwork
@@ -81,22 +80,8 @@ class LanesLesson:
 
 
 def measured(network: Network, source: Pictures, most: int | None = None) -> NDArray[np.float64]:
-    """Overlap of each mask on pictures, in the pixels of the picture, decoded as in a run.
-
-    Returns:
-        Intersection over union over all pictures, shape (masks,).
-    """
-    counts, spec = MaskCounts.empty(len(MASKS)), input_spec(WIDTH, HEIGHT)
-    chosen = range(len(source)) if most is None else range(0, len(source), -(-len(source) // most))
-    for index in chosen:
-        prepared = prepare_image(np.asarray(source.images[index]), spec)
-        logits = network(to_tensor(prepared.pixels, spec))
-        found = DECODER.decode({"masks": logits}, prepared.geometry).masks
-        truth = bits_to_masks(source.masks[index])
-        rows = np.arange(truth.shape[1]) * found.shape[1] // truth.shape[1]
-        columns = np.arange(truth.shape[2]) * found.shape[2] // truth.shape[2]
-        counts.add(found[:, rows][:, :, columns], truth)
-    return counts.overlaps
+    """Overlap of each mask on pictures, decoded as in a run; shape (masks,)."""
+    return mask_overlaps(network, source, DECODER, input_spec(WIDTH, HEIGHT), most=most)
 
 
 def _line(overlaps: Sequence[float] | NDArray[np.float64]) -> str:

@@ -7,6 +7,7 @@ import copy
 import math
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +16,7 @@ import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
     from torch import Tensor, nn
 
@@ -61,7 +63,7 @@ class Budget:
     steps: int | None
     rate: float
     seed: int
-    looks: int = 4
+    looks: int = 2
 
 
 @dataclass(slots=True)
@@ -71,6 +73,28 @@ class _State:
     step: int = 0
     spent_s: float = 0.0
     looked: int = 0
+
+
+class _Ahead:
+    """Makes the next batch while a step is learned from the one before."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self._lesson = lesson
+        self._pool = ThreadPoolExecutor(1)
+        self._next: tuple[int, Future[tuple[Tensor, ...]]] | None = None
+
+    def take(self, step: int, progress: float, progress_next: float) -> tuple[Tensor, ...]:
+        """Batch of this step; that of the next one is begun."""
+        made = self._next
+        ready = made[1].result() if made is not None and made[0] == step else None
+        batch = self._lesson.batch(step, progress) if ready is None else ready
+        begun = self._pool.submit(self._lesson.batch, step + 1, progress_next)
+        self._next = (step + 1, begun)
+        return batch
+
+    def close(self) -> None:
+        """Leave what is begun."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def learn(name: str, model: nn.Module, lesson: Lesson, budget: Budget, *, to: Path) -> nn.Module:
@@ -93,12 +117,14 @@ def learn(name: str, model: nn.Module, lesson: Lesson, budget: Budget, *, to: Pa
     state = _restore(path, model, average, optimiser)
     last_ns, saved_s, running = time.process_time_ns(), state.spent_s, math.nan
     model.train()
+    batches = _Ahead(lesson)
     try:
         for step in _steps(state, budget):
             progress = _progress(state, budget)
             for group in optimiser.param_groups:
                 group["lr"] = budget.rate * _schedule(progress)
-            loss = lesson.loss(model, lesson.batch(step, progress))
+            batch = batches.take(step, progress, _progress(state, budget, after=1))
+            loss = lesson.loss(model, batch)
             if not torch.isfinite(loss):
                 say(f"{name}: step {step}: the loss is {loss.item()}; step left out")
                 optimiser.zero_grad(set_to_none=True)
@@ -128,6 +154,8 @@ def learn(name: str, model: nn.Module, lesson: Lesson, budget: Budget, *, to: Pa
     except KeyboardInterrupt:
         _save(path, model, average, optimiser, state)
         raise
+    finally:
+        batches.close()
     _save(path, model, average, optimiser, state)
     minutes = f"{state.spent_s / 60:.1f} min of {_CORES} cores"
     say(f"{name}: {state.step} steps in {minutes}, kept in {path}")
@@ -197,9 +225,10 @@ def _steps(state: _State, budget: Budget) -> Iterator[int]:
         yield state.step
 
 
-def _progress(state: _State, budget: Budget) -> float:
+def _progress(state: _State, budget: Budget, *, after: int = 0) -> float:
+    """Share of the budget spent, or spent `after` steps more, as far as steps are what counts."""
     if budget.steps is not None:
-        return state.step / budget.steps
+        return (state.step + after) / budget.steps
     return state.spent_s / (budget.minutes * 60)
 
 

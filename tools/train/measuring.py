@@ -16,22 +16,36 @@ from pipeline.scoring.tables import (
     TrueBoxes3D,
     each_frame,
 )
+from pipeline.tasks.outputs.pillars import Pillars
 from pipeline.tasks.outputs.yolox import Yolox
-from pipeline.tasks.prepare import InputSpec, place, prepare_image, to_tensor
+from pipeline.tasks.pillars import PillarSpec, pillarise
+from pipeline.tasks.prepare import Ground, InputSpec, place, prepare_image, to_tensor
 from sensors.labels import LABEL_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from pipeline.tasks.outputs.masks import Masks
     from pipeline.tasks.outputs.protocol import Boxes, Boxes3D
     from sensors.labels import Labels3D
+    from tools.train.rendering import Pictures
     from tools.train.running import Network
+    from tools.train.sweeps import Sweeps
+
+    Heads = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
 DECODER = Yolox(score=0.01, nms=0.55, classes=LABEL_CLASSES, most=100)
 """For measuring: low scores count too. A run asks for a higher one."""
 
+SWEEP_DECODER = Pillars(score=0.02, classes=LABEL_CLASSES)
+"""The same for boxes in space."""
+
+_GRID = PillarSpec()
+_GROUND = Ground(
+    x_m=_GRID.x_m, y_m=_GRID.y_m, cell_m=_GRID.cell_m, rows=_GRID.rows, columns=_GRID.columns
+)
 _HALF = 0.5  # overlap
 _NEAR_M = 2.0
 
@@ -148,6 +162,23 @@ def accuracy_3d(found: Sequence[Boxes3D], truths: Sequence[Labels3D]) -> Accurac
     )
 
 
+def sweeps_accuracy(heads: Heads, source: Sweeps, *, most: int | None = None) -> Accuracy:
+    """Accuracy of a LiDAR detector on sweeps, with the gathering and the decoder of a run.
+
+    Args:
+        heads: From pillars to `heatmap` and `boxes`.
+        source: Sweeps with labels.
+        most: Sweeps to look at, spread over all; all where None.
+    """
+    chosen = range(len(source)) if most is None else range(0, len(source), -(-len(source) // most))
+    spec = PillarSpec(mounting=source.mounting)
+    found = [
+        SWEEP_DECODER.decode(heads(pillarise(np.array(source.points[k]), spec)), _GROUND)
+        for k in chosen
+    ]
+    return accuracy_3d(found, [source.labels[k] for k in chosen])
+
+
 @dataclass(slots=True)
 class MaskCounts:
     """Pixels shared by and in the union of found and true masks, over many pictures."""
@@ -170,6 +201,39 @@ class MaskCounts:
         """Intersection over union of each mask."""
         shares: NDArray[np.float64] = self.shared / np.maximum(self.union, 1)
         return shares
+
+
+def mask_overlaps(
+    network: Network,
+    source: Pictures,
+    decoder: Masks,
+    spec: InputSpec,
+    *,
+    most: int | None = None,
+) -> NDArray[np.float64]:
+    """Overlap of each mask on pictures, in the pixels of the picture, decoded as in a run.
+
+    Args:
+        network: From (1, 3, height, width) to the decoder's `masks`.
+        source: Pictures with masks.
+        decoder: Of the network's output.
+        spec: What the network takes.
+        most: Pictures to look at, spread over all; all where None.
+
+    Returns:
+        Intersection over union over all pictures, shape (masks,).
+    """
+    counts = MaskCounts.empty(source.masks.shape[1])
+    chosen = range(len(source)) if most is None else range(0, len(source), -(-len(source) // most))
+    for index in chosen:
+        prepared = prepare_image(np.asarray(source.images[index]), spec)
+        logits = network(to_tensor(prepared.pixels, spec))
+        found = decoder.decode({"masks": logits}, prepared.geometry).masks
+        truth = np.unpackbits(source.masks[index], axis=-1).astype(bool)
+        rows = np.arange(truth.shape[1]) * found.shape[1] // truth.shape[1]
+        columns = np.arange(truth.shape[2]) * found.shape[2] // truth.shape[2]
+        counts.add(found[:, rows][:, :, columns], truth)
+    return counts.overlaps
 
 
 def _offsets(counts: Sequence[int]) -> NDArray[np.int64]:

@@ -10,14 +10,12 @@ import torch
 from torch.nn import functional
 
 from pipeline.tasks.cards import CardInput, CardOutput
-from pipeline.tasks.outputs.pillars import Pillars as Decoder
 from pipeline.tasks.pillars import PILLAR_CHANNELS, PillarSpec, pillarise
-from pipeline.tasks.prepare import Ground
 from sensors.labels import LABEL_CLASSES
 from tools.train.cards import Told, write_card
 from tools.train.exporting import Ports, export
 from tools.train.loop import Budget, arguments, begin, learn, say, trained
-from tools.train.measuring import Accuracy, accuracy_3d
+from tools.train.measuring import sweeps_accuracy
 from tools.train.networks import Pillars, PillarsShape
 from tools.train.running import OnnxNetwork
 from tools.train.sending import CODECS, halves, size_of
@@ -25,22 +23,16 @@ from tools.train.sweeps import sweeps
 from tools.train.targets import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from tools.train.measuring import Accuracy
     from tools.train.sweeps import Sweeps
-
-    Heads = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
 NAME = "pillars"
 SPEC = PillarSpec()
-GROUND = Ground(
-    x_m=SPEC.x_m, y_m=SPEC.y_m, cell_m=SPEC.cell_m, rows=SPEC.rows, columns=SPEC.columns
-)
-DECODER = Decoder(score=0.02, classes=LABEL_CLASSES)
 PORTS = Ports(inputs=("pillars",), outputs=("heatmap", "boxes"), narrow="/squeeze/squeeze.1/Relu")
 _BATCH = 8
 _LOOKED_AT = 150
@@ -97,7 +89,7 @@ class PillarsLesson:
                 heat, boxes = model(torch.from_numpy(grid))
             return {"heatmap": heat.float().numpy(), "boxes": boxes.float().numpy()}
 
-        return f"validation {measured(heads, self._held_out, _LOOKED_AT)}"
+        return f"validation {sweeps_accuracy(heads, self._held_out, most=_LOOKED_AT)}"
 
 
 def focal(logits: Tensor, heat: Tensor, care: Tensor) -> Tensor:
@@ -115,16 +107,6 @@ def focal(logits: Tensor, heat: Tensor, care: Tensor) -> Tensor:
     hits = centre * (1 - shares) ** 2 * surely
     others = (1 - centre) * (1 - heat) ** 4 * shares**2 * surely_not * care[:, None]
     return -(hits + others).sum() / centre.sum().clamp(min=1)
-
-
-def measured(heads: Heads, source: Sweeps, most: int | None = None) -> Accuracy:
-    """Accuracy on sweeps, spread over all of them where only some are taken."""
-    chosen = range(len(source)) if most is None else range(0, len(source), -(-len(source) // most))
-    spec = PillarSpec(mounting=source.mounting)
-    found = [
-        DECODER.decode(heads(pillarise(np.array(source.points[k]), spec)), GROUND) for k in chosen
-    ]
-    return accuracy_3d(found, [source.labels[k] for k in chosen])
 
 
 def figures(found: Accuracy) -> dict[str, float]:
@@ -202,7 +184,7 @@ def main() -> None:
     export(average, torch.rand(SPEC.shape), PORTS, path)
     tested = sweeps("test", given.data)
     with OnnxNetwork(path, "pillars", "heatmap", threads=given.threads) as network:
-        found = measured(network.outputs, tested)
+        found = sweeps_accuracy(network.outputs, tested)
     say(f"{NAME}: unseen seeds: {found}")
     facts = told(
         found, sent(path, tested), trained_on=len(source), scored_on=len(tested), seed=given.seed

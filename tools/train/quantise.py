@@ -15,7 +15,7 @@ from pipeline.tasks.pillars import PillarSpec, pillarise
 from pipeline.tasks.prepare import prepare_image, to_tensor
 from tools.train import camera, lanes, pillars
 from tools.train.cards import restate
-from tools.train.measuring import input_spec
+from tools.train.measuring import input_spec, sweeps_accuracy
 from tools.train.rendering import pictures
 from tools.train.running import OnnxNetwork
 from tools.train.sweeps import sweeps
@@ -79,7 +79,7 @@ def measured(
             return lanes.figures(lanes.measured(network, pictures("test", data, share=share)))
     if card.output.decoder == "pillars":
         with OnnxNetwork(path, "pillars", "heatmap", threads=threads) as network:
-            return pillars.figures(pillars.measured(network.outputs, sweeps("test", data)))
+            return pillars.figures(sweeps_accuracy(network.outputs, sweeps("test", data)))
     if card.input.size is None:
         msg = f"{card.name} reads no pictures"
         raise ValueError(msg)

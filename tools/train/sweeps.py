@@ -46,15 +46,16 @@ class Sweeps:
         return len(self.labels)
 
 
-def sweeps(split: Split, folder: Path, *, workers: int = 2) -> Sweeps:
+def sweeps(split: Split, folder: Path, *, share: float = 1.0, workers: int = 2) -> Sweeps:
     """Return the sweeps of a split, casting what is not there yet.
 
     Args:
         split: Which.
         folder: Where the data is kept.
+        share: Of the split's trips, for trials.
         workers: Processes that cast.
     """
-    planned = trips(split, count=TRIPS[split], shots=SHOTS)
+    planned = trips(split, count=max(1, round(TRIPS[split] * share)), shots=SHOTS)
     place = folder / f"lidar-{split}-{digest(planned)}"
     _cast(planned, place, workers=workers)
     points, labels = [], []

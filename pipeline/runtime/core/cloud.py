@@ -12,6 +12,7 @@ from pipeline.runtime.core.events import (
     JobDone,
     JobFailed,
     MessageArrived,
+    Output,
     SendRefused,
     StopAsked,
 )
@@ -36,19 +37,17 @@ class _Visit:
         refuses: Whether lateness is a reason to leave it undone.
         way: How far it got.
         stamps: Span boundaries passed here, run time.
-        refs: Per step that is over where its output is kept.
-        bytes: Per step that is over here its payload bytes.
+        outputs: Per step that is over its output, that of the move it came by included.
         modelled_ns: Modelled time here and on the way here.
         overrun: Whether something had to be computed meanwhile.
     """
 
     __slots__ = (
-        "bytes",
         "chart",
         "message",
         "modelled_ns",
+        "outputs",
         "overrun",
-        "refs",
         "refuses",
         "stamps",
         "way",
@@ -59,8 +58,7 @@ class _Visit:
         self.message, self.chart, self.refuses = message, chart, refuses
         self.way = Itinerary(chart)
         self.stamps = {"uplink_wait": crossing.began_ns, "uplink": at_ns}
-        self.refs = {message.step: event.ref}
-        self.bytes: dict[int, int] = {}
+        self.outputs = {message.step: Output(ref=event.ref)}  # what came does not cross again
         self.modelled_ns = crossing.modelled_ns
         self.overrun = False
 
@@ -101,13 +99,18 @@ class CloudCore:
             self._arrived(event, at_ns, out)
         else:
             self._seldom(event, at_ns, out)
+        if self._devices.expired:
+            self._expire(out)
+        return out
+
+    def _expire(self, out: list[Command]) -> None:
+        """Jobs whose latest useful start has passed are never started."""
         while self._devices.expired:
             job = self._devices.expired.pop()
             visit = self._here.get((job.task, job.frame))
             if visit is not None:
                 self._refuse(visit.message, "expired", out)
                 self._leave(visit, out)
-        return out
 
     def _seldom(self, event: Event, at_ns: int, out: list[Command]) -> None:
         """Events that a run sees a few of."""
@@ -202,10 +205,15 @@ class CloudCore:
                     modelled_ns=visit.modelled_ns,
                     overrun=visit.overrun,
                 )
-                down_bytes = sum([visit.bytes.get(i, 0) for i in step.after])
-                refs = _refs_after(visit, step.after)
-                channel = chart.channels[index]
-                out.append(Send(message=answer, channel=channel, refs=refs, bytes=down_bytes))
+                made = [visit.outputs[i] for i in step.after]
+                out.append(
+                    Send(
+                        message=answer,
+                        channel=chart.channels[index],
+                        refs=tuple([output.ref for output in made]),
+                        bytes=sum([output.bytes for output in made]),
+                    )
+                )
                 self._leave(visit, out)
 
     def _done(self, event: JobDone, at_ns: int, out: list[Command]) -> None:
@@ -220,8 +228,7 @@ class CloudCore:
             if waited:
                 visit.stamps.setdefault(waited, event.began_ns)
             visit.stamps[chart.spans[step]] = event.ended_ns
-            visit.refs[step] = output.ref
-            visit.bytes[step] = output.bytes
+            visit.outputs[step] = output
             visit.modelled_ns += event.modelled_ns
             visit.overrun = visit.overrun or event.overrun
             self._dispatch(visit, visit.way.finish(step), at_ns, out)
@@ -234,12 +241,12 @@ class CloudCore:
     def _leave(self, visit: _Visit, out: list[Command]) -> None:
         del self._here[visit.message.task, visit.message.frame]
         self._devices.withdraw(visit.message.task, visit.message.frame)
-        out.append(Forget(refs=tuple(visit.refs.values())))
+        out.append(Forget(refs=tuple([output.ref for output in visit.outputs.values()])))
         out.append(Grant(peer=self._config.sites.vehicle, amount=1))
 
 
 def _refs_after(visit: _Visit, after: tuple[int, ...]) -> tuple[str, ...]:
     """Where the outputs of some steps are kept that are over."""
     if len(after) == 1:  # nearly always
-        return (visit.refs[after[0]],)
-    return tuple([visit.refs[i] for i in after])
+        return (visit.outputs[after[0]].ref,)
+    return tuple([visit.outputs[i].ref for i in after])

@@ -9,11 +9,11 @@ from pipeline.runtime.core.fusing import Part
 from pipeline.runtime.core.itinerary import Itinerary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pipeline.ledger.fates import Fate
     from pipeline.runtime.core.config import Hedge, PathConfig, TaskConfig, Way
-    from pipeline.runtime.core.events import FrameOffered, JobDone
+    from pipeline.runtime.core.events import FrameOffered, JobDone, Output
     from pipeline.runtime.core.itinerary import Chart
     from pipeline.runtime.core.switching import MapSwitch
 
@@ -85,9 +85,11 @@ class Attempt:
         overrun: Whether something had to be computed meanwhile elsewhere.
         seen_cloud: Whether a cloud has answered.
         dead: Whether nothing will come of it any more.
+        account: What its way has taken, once it has answered.
     """
 
     __slots__ = (
+        "account",
         "bytes_down",
         "bytes_up",
         "chart",
@@ -109,6 +111,7 @@ class Attempt:
         self.elsewhere: dict[str, int] = {}
         self.nonce = self.sent_ns = self.bytes_up = self.bytes_down = self.modelled_ns = 0
         self.overrun = self.seen_cloud = self.dead = False
+        self.account: Account | None = None
 
 
 class Frame:
@@ -136,11 +139,11 @@ class Frame:
         answered_ns: When the answer was sent to the consumer.
         improved: Whether a better one followed.
         awaited: Whether a deadline timer is set.
-        refs: Per step that is over where its output is kept.
-        bytes: Per step that is over its payload bytes.
+        outputs: Per step that is over its output, those that came from a cloud included.
         done: Per step that is over at this site how it ran.
-        submitted: Steps that were given to a device.
-        inputs: Refs of what its first step reads, where that is no picture.
+        over: The set of those, a bit each.
+        submitted: The set of steps that were given to a device, likewise.
+        inputs: Refs of what its first step reads.
         kept: Refs that fused paths still need.
         partial: Whether a part of its set is missing.
     """
@@ -150,7 +153,6 @@ class Frame:
         "answer",
         "answered_ns",
         "awaited",
-        "bytes",
         "came_ns",
         "deadline_at_ns",
         "done",
@@ -166,10 +168,11 @@ class Frame:
         "key",
         "name",
         "offer",
+        "outputs",
+        "over",
         "partial",
         "paths",
         "planned",
-        "refs",
         "second",
         "submitted",
         "task",
@@ -196,12 +199,11 @@ class Frame:
         self.second: Attempt | None = None
         self.answer: Attempt | None = None
         self.holds = self.improved = self.awaited = self.partial = False
-        self.refs: dict[int, str] = {}
-        self.bytes: dict[int, int] = {}
+        self.outputs: dict[int, Output] = {}
         self.done: dict[int, JobDone] = {}
-        self.submitted: set[int] = set()
-        self.inputs: tuple[str, ...] = ()
-        self.kept: set[str] = set()
+        self.over = self.submitted = 0
+        self.inputs: tuple[str, ...] = (offer.ref,)
+        self.kept: tuple[str, ...] = ()
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -212,29 +214,78 @@ class Frame:
         return tuple([a for a in (first, second) if a is not None and not a.dead])
 
     def refs_after(self, after: tuple[int, ...]) -> tuple[str, ...]:
-        """Where the outputs of some steps are kept that are over."""
+        """What a step reads that comes after these; the frame's own inputs after none."""
         if len(after) == 1:  # nearly always
-            return (self.refs[after[0]],)
-        return tuple([self.refs[i] for i in after])
+            return (self.outputs[after[0]].ref,)
+        return tuple([self.outputs[i].ref for i in after]) or self.inputs
 
     def bytes_after(self, after: tuple[int, ...]) -> int:
         """Payload bytes that a step hands on: those of the steps it comes after."""
         if len(after) == 1:
-            return self.bytes.get(after[0], 0)
-        return sum([self.bytes.get(i, 0) for i in after])
+            return self.outputs[after[0]].bytes
+        return sum([self.outputs[i].bytes for i in after])
+
+
+class Account:
+    """What a frame's way on one route has taken.
+
+    Attributes:
+        stamps: Ends of the spans that it passed, run time in ns; shared by all that tell of it, and
+            changed by none.
+        modelled_ns: The part of the time that was modelled.
+        overrun: Whether something had to be computed meanwhile.
+    """
+
+    __slots__ = ("modelled_ns", "overrun", "stamps")
+
+    def __init__(self, frame: Frame, attempt: Attempt | None) -> None:
+        """How far a frame has got; without a route that it came.
+
+        A device's wait is all the time before its span's end in which it did not run this frame,
+        so that a hedge's wait for its timer counts as waiting.
+        """
+        stamps = self.stamps = {"source": frame.came_ns}
+        if frame.admitted_ns > frame.came_ns:
+            stamps["admitted"] = frame.admitted_ns
+        if attempt is None:
+            self.modelled_ns, self.overrun = 0, False
+            return
+        modelled_ns, overrun, done = attempt.modelled_ns, attempt.overrun, frame.done
+        ran_ns: dict[str, int] = {}
+        for index, span, runs in attempt.chart.local:
+            step = done.get(index)
+            if step is None:
+                continue
+            ended_ns = stamps[span] = step.ended_ns
+            if runs:
+                length_ns = ended_ns - step.began_ns
+                ran_ns[span] = ran_ns[span] + length_ns if span in ran_ns else length_ns
+            modelled_ns += step.modelled_ns
+            overrun = overrun or step.overrun
+        for span, length_ns in ran_ns.items():
+            stamps[f"{span}_wait"] = stamps[span] - length_ns
+        stamps.update(attempt.elsewhere)
+        self.modelled_ns, self.overrun = modelled_ns, overrun
+
+
+def account_of(frame: Frame, attempt: Attempt | None) -> Account:
+    """The account of an attempt; once it has answered, nothing is added to it."""
+    if attempt is None or attempt is not frame.answer:
+        return Account(frame, attempt)
+    if attempt.account is None:
+        attempt.account = Account(frame, attempt)
+    return attempt.account
 
 
 def row_of(frame: Frame, opened: Open, fate: Fate, cause: str) -> Row:
     """The row of a path's frame: that of its answer, else of how far its first route got."""
-    offer = frame.offer
-    attempt = frame.answer or frame.first
+    offer, planned, first = frame.offer, frame.planned, frame.first
+    attempt = frame.answer or first
     delivered = fate in ("cloud", "edge")
     if delivered and frame.answered_ns > opened.deadline_at_ns:
         fate = "late"
-    planned = frame.planned
-    modelled_ns, overrun = (0, False) if attempt is None else account_of(frame, attempt)
+    account = account_of(frame, attempt)
     route = None if attempt is None or not delivered else attempt.chart.route
-    first = frame.first
     return Row(
         opened.path.name,
         offer.frame,
@@ -246,68 +297,29 @@ def row_of(frame: Frame, opened: Open, fate: Fate, cause: str) -> Row:
         "" if planned is None else planned.route.id,
         "" if route is None else route.id,
         "" if route is None else route.variant,
-        stamps=stamps_of(frame, attempt),
-        modelled_ns=modelled_ns,
+        stamps=account.stamps,
+        modelled_ns=account.modelled_ns,
         bytes_up=0 if first is None else first.bytes_up,
         bytes_down=0 if first is None else first.bytes_down,
-        overrun=overrun,
+        overrun=account.overrun,
         improved=frame.improved,
         partial=frame.partial,
     )
-
-
-def stamps_of(frame: Frame, attempt: Attempt | None) -> dict[str, int]:
-    """Ends of the spans that a frame passed on one of its routes, run time in ns."""
-    stamps = {"source": frame.came_ns}
-    if frame.admitted_ns > frame.came_ns:
-        stamps["admitted"] = frame.admitted_ns
-    if attempt is not None:
-        _stamp(stamps, attempt, frame.done)
-    return stamps
-
-
-def account_of(frame: Frame, attempt: Attempt) -> tuple[int, bool]:
-    """Modelled time of an attempt in ns, and whether something had to be computed meanwhile."""
-    modelled_ns, overrun, done = attempt.modelled_ns, attempt.overrun, frame.done
-    for index in attempt.chart.places:
-        step = done.get(index)
-        if step is not None:
-            modelled_ns += step.modelled_ns
-            overrun = overrun or step.overrun
-    return modelled_ns, overrun
-
-
-def _stamp(stamps: dict[str, int], attempt: Attempt, done: Mapping[int, JobDone]) -> None:
-    """Stamps of an attempt: ends of its own steps, and what another site stamped.
-
-    A device's wait is all the time before its span's end in which it did not run this frame, so
-    that a hedge's wait for its timer counts as waiting.
-    """
-    chart = attempt.chart
-    spans, runs = chart.spans, chart.runs
-    ran_ns: dict[str, int] = {}
-    for index in chart.places:
-        step = done.get(index)
-        if step is None:
-            continue
-        span = spans[index]
-        stamps[span] = step.ended_ns
-        if runs[index]:
-            ran_ns[span] = ran_ns.get(span, 0) + step.ended_ns - step.began_ns
-    for span, length_ns in ran_ns.items():
-        stamps[f"{span}_wait"] = stamps[span] - length_ns
-    stamps.update(attempt.elsewhere)
 
 
 def part_of(frame: Frame, attempt: Attempt, at_ns: int) -> Part:
     """An answered frame as a part of fused paths."""
     (source,) = attempt.chart.steps[attempt.chart.last].after
     planned = frame.planned
-    part = Part(frame.refs[source], "cloud" if attempt.seen_cloud else "edge", "", at_ns)
+    part = Part(frame.outputs[source].ref, "cloud" if attempt.seen_cloud else "edge", "", at_ns)
     part.cloud = attempt.seen_cloud
     part.fallback = planned is not None and planned.route.id != attempt.chart.route.id
-    part.stamps = stamps_of(frame, attempt)
-    part.modelled_ns, part.overrun = account_of(frame, attempt)
+    account = account_of(frame, attempt)
+    part.stamps, part.modelled_ns, part.overrun = (
+        account.stamps,
+        account.modelled_ns,
+        account.overrun,
+    )
     if frame.first is not None:
         part.bytes_up, part.bytes_down = frame.first.bytes_up, frame.first.bytes_down
     return part

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
@@ -86,6 +87,38 @@ class Complete:
         self.parts, self.partial = parts, partial
 
 
+class _Offered:
+    """The last frames of a part that were offered, found by their recorded stamps."""
+
+    __slots__ = ("_by_stamp", "_order")
+
+    def __init__(self) -> None:
+        self._order: deque[tuple[int, int]] = deque()
+        self._by_stamp: list[tuple[int, int]] = []  # stamp and frame, ascending
+
+    def add(self, stamp_ns: int, frame: int) -> None:
+        """A frame was offered; the one that came longest ago may be forgotten."""
+        if len(self._order) == _REMEMBERED:
+            self._by_stamp.remove(self._order.popleft())
+        self._order.append((stamp_ns, frame))
+        insort(self._by_stamp, (stamp_ns, frame))
+
+    def nearest(self, wanted_ns: int, within_ns: int) -> int | None:
+        """The frame whose stamp lies nearest, no farther than that; of several the lowest one."""
+        known = self._by_stamp
+        place = bisect_left(known, (wanted_ns,))
+        near = []
+        if place < len(known):
+            stamp_ns, frame = known[place]
+            near.append((stamp_ns - wanted_ns, frame))
+        if place:
+            stamp_ns = known[place - 1][0]
+            frame = known[bisect_left(known, (stamp_ns,), hi=place)][1]
+            near.append((wanted_ns - stamp_ns, frame))
+        away_ns, frame = min(near, default=(within_ns + 1, 0))
+        return frame if away_ns <= within_ns else None
+
+
 class Fusing:
     """Keeps parts until their sets are complete.
 
@@ -96,9 +129,7 @@ class Fusing:
     def __init__(self, config: CoreConfig) -> None:
         self._paths = {path.name: path.fuse for path in config.paths if path.fuse is not None}
         self._over: dict[str, dict[int, Part]] = {part.name: {} for part in config.parts}
-        self._offered: dict[str, deque[tuple[int, int]]] = {
-            part.name: deque(maxlen=_REMEMBERED) for part in config.parts
-        }
+        self._offered = {part.name: _Offered() for part in config.parts}
         self._held: Counter[str] = Counter()
 
     @property
@@ -108,7 +139,7 @@ class Fusing:
 
     def offered(self, part: str, frame: int, stamp_ns: int) -> None:
         """A frame of a part was offered."""
-        self._offered[part].append((stamp_ns, frame))
+        self._offered[part].add(stamp_ns, frame)
 
     def over(self, part: str, frame: int, result: Part) -> list[str]:
         """A part is over; returns refs that are needed no more."""
@@ -159,13 +190,9 @@ class Fusing:
 
     def _partner(self, partner: Partner, stamp_ns: int) -> Part | None:
         """The partner's part, if its frame is known and over."""
-        wanted_ns = stamp_ns + partner.offset_ns
-        near = [
-            (abs(found_ns - wanted_ns), number)
-            for found_ns, number in self._offered[partner.part]
-            if abs(found_ns - wanted_ns) <= partner.within_ns
-        ]
-        return self._over[partner.part].get(min(near)[1]) if near else None
+        offered = self._offered[partner.part]
+        number = offered.nearest(stamp_ns + partner.offset_ns, partner.within_ns)
+        return None if number is None else self._over[partner.part].get(number)
 
     def _drop(self, known: dict[int, Part], frame: int, *, only: bool = False) -> list[str]:
         """Forget a frame's part, or the oldest; returns refs that nobody holds any more."""

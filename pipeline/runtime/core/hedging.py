@@ -60,9 +60,13 @@ class Reservations:
         self._reserved.get(hedge.device, {}).pop(key, None)
 
     def _starts_ns(self, device: str, blocking_ns: int) -> dict[Key, int]:
+        on_device = self._reserved[device]
+        if len(on_device) == 1:  # nearly always
+            ((key, alone),) = on_device.items()
+            return {key: alone.ends_ns - alone.length_ns - blocking_ns}
         starts: dict[Key, int] = {}
         next_ns: int | None = None
-        ordered = sorted(self._reserved[device].items(), key=lambda item: item[1], reverse=True)
+        ordered = sorted(on_device.items(), key=lambda item: item[1], reverse=True)
         for key, reserved in ordered:
             ends_ns = reserved.ends_ns if next_ns is None else min(reserved.ends_ns, next_ns)
             next_ns = ends_ns - reserved.length_ns

@@ -29,9 +29,17 @@ class Chart:
         waits: Per step the span of waiting that its start closes; "" where none is told apart.
         runs: Per step whether it is no host's: a device's, a bus's or a link's.
         follows: Per step the route's steps that come directly after it.
+        handed_on: Per step the set of those, where each of them comes after this step alone; 0
+            where one waits for others as well, or there is none.
+        local: The route's steps that a device does here, in its order: step, span that its end
+            closes, and whether it is no host's.
+        arrivals: Per step what its arrival from elsewhere makes ready, in order and as a set, of a
+            frame that is nowhere else.
+        mine: The set of the route's steps.
         needs: Per step the set of those it comes directly after.
         before: Per step the set of itself and all that it depends on.
         first: Steps that come after none.
+        first_bits: The set of those.
         last: The step at the consumer.
         entries: Moves over a link that bring a frame here from another site.
         spans_elsewhere: Spans that another site may stamp, those of waiting included; not the
@@ -46,15 +54,20 @@ class Chart:
 
     __slots__ = (
         "alone_ns",
+        "arrivals",
         "before",
         "channels",
         "crosses",
         "devices",
         "entries",
         "first",
+        "first_bits",
         "follows",
+        "handed_on",
         "last",
         "lengths_ns",
+        "local",
+        "mine",
         "needs",
         "places",
         "predicted_ns",
@@ -107,7 +120,17 @@ class Chart:
         )
         self.needs = tuple(_bits(p.after) for p in steps)
         self.before = tuple(_before(steps, index) for index in range(len(steps)))
+        self.handed_on = tuple(
+            0 if any(steps[i].after != (index,) for i in after) else _bits(after)
+            for index, after in enumerate(self.follows)
+        )
+        self.local = tuple(
+            (index, self.spans[index], self.runs[index]) for index in places if self.devices[index]
+        )
+        self.arrivals = tuple(self._arrival(index) for index in range(len(steps)))
+        self.mine = _bits(places)
         self.first = tuple(index for index in places if not steps[index].after)
+        self.first_bits = _bits(self.first)
         self.last = places[-1]
         self.entries = frozenset(
             index
@@ -133,6 +156,21 @@ class Chart:
         self.rest_ns = tuple(rest_ns)
         self.unhurried_ns = (0,) * len(steps)
 
+    def stamped(self, stamps: Iterable[tuple[str, int]]) -> dict[str, int]:
+        """Stamps of another site, run time in ns, those left out that it has no right to make."""
+        there = self.spans_elsewhere
+        return {span: at_ns for span, at_ns in stamps if span in there}
+
+    def _arrival(self, step: int) -> tuple[tuple[int, ...], int]:
+        """Steps that are ready where that one is over with all before it, in order and as a set."""
+        before = self.before[step]
+        steps = tuple(
+            i
+            for i in self.places
+            if not before >> i & 1 and self.needs[i] & before == self.needs[i]
+        )
+        return steps, _bits(steps)
+
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """The chart itself: nobody changes it."""
         return self
@@ -152,38 +190,51 @@ class Itinerary:
         self._over = 0
         self._handed_out = 0
 
-    def arrive(self, step: int) -> list[int]:
+    def arrive(self, step: int) -> Sequence[int]:
         """The frame comes back from elsewhere with a step over, and all that it depends on.
 
         Returns the steps that this makes ready.
         """
-        before = self._chart.before[step]
+        chart = self._chart
+        before = chart.before[step]
         self._over |= before
         self._handed_out |= before
-        return self._hand_out(self._chart.places)
+        if self._over == self._handed_out == before:  # it is nowhere else: nearly always
+            steps, bits = chart.arrivals[step]
+            self._handed_out |= bits
+            return steps
+        return self._hand_out(chart.places)
 
-    def ready(self) -> list[int]:
+    def ready(self) -> Sequence[int]:
         """Steps that are ready before anything is over and were not handed out, in order."""
-        return self._hand_out(self._chart.first)
+        chart = self._chart
+        if not self._handed_out:  # nearly always
+            self._handed_out = chart.first_bits
+            return chart.first
+        return self._hand_out(chart.first)
 
-    def finish(self, step: int) -> list[int]:
+    def finish(self, step: int) -> Sequence[int]:
         """A step is over; returns the steps that this makes ready, in order."""
+        chart = self._chart
         self._over |= 1 << step
-        return self._hand_out(self._chart.follows[step])
+        handed_on = chart.handed_on[step]
+        if handed_on and not self._handed_out & handed_on:  # nearly always
+            self._handed_out |= handed_on
+            return chart.follows[step]
+        return self._hand_out(chart.follows[step])
 
-    def take_over(self, over: Iterable[int], under_way: Iterable[int]) -> list[int]:
+    def take_over(self, over: int, under_way: int) -> Sequence[int]:
         """Begin where another way of the same frame has got to.
 
         Args:
-            over: Steps that are over already.
-            under_way: Steps that were handed out and will be over without this way's doing.
+            over: Set of the steps that are over already.
+            under_way: Set of those that were handed out and will be over without this way's doing.
 
         Returns:
             The steps that are ready now.
         """
-        done = _bits(over)
-        self._over |= done
-        self._handed_out |= done | _bits(under_way)
+        self._over |= over
+        self._handed_out |= over | under_way
         return self._hand_out(self._chart.places)
 
     def _hand_out(self, indices: tuple[int, ...]) -> list[int]:

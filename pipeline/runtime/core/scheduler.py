@@ -38,26 +38,23 @@ class _Waiting:
         return mine < (other.deadline_at_ns, other.arrival)
 
 
-class _Running:
-    """Jobs that hold one slot together."""
-
-    __slots__ = ("device", "ends_ns", "holds")
-
-    def __init__(self, device: _Device, ends_ns: int) -> None:
-        self.device = device
-        self.ends_ns = ends_ns
-        self.holds = True
-
-
 class _Device:
-    """A device's slots, what holds them and what waits for them."""
+    """A device's slots, what holds them and what waits for them.
 
-    __slots__ = ("batch", "free", "held", "line", "name", "slots")
+    Attributes:
+        name: Name of the device.
+        slots: How many it has.
+        batch: Most jobs that it runs together.
+        line: Jobs that wait, a heap.
+        held: Per slot that is held the predicted end of its jobs, run time in ns, by the first job.
+    """
+
+    __slots__ = ("batch", "held", "line", "name", "slots")
 
     def __init__(self, name: str, slots: int, batch: int) -> None:
-        self.name, self.slots, self.free, self.batch = name, slots, slots, batch
+        self.name, self.slots, self.batch = name, slots, batch
         self.line: list[_Waiting] = []
-        self.held: list[_Running] = []
+        self.held: dict[Job, int] = {}
 
 
 class DeviceScheduler:
@@ -73,7 +70,7 @@ class DeviceScheduler:
         self._devices = {
             name: _Device(name, count, max(1, most.get(name, 1))) for name, count in slots.items()
         }
-        self._running: dict[Job, _Running] = {}
+        self._running: dict[Job, tuple[_Device, Job]] = {}  # the device, and who has the slot
         self._arrivals = 0
         self.expired: list[Job] = []
 
@@ -100,13 +97,13 @@ class DeviceScheduler:
             lengths_ns: Predicted time alone, then of batches of two, three and so on.
         """
         owner = self._devices[device]
-        if not owner.line and owner.free > 0:
+        held = owner.held
+        if not owner.line and len(held) < owner.slots:
             if at_ns > start_by_ns:
                 self.expired.append(job)
                 return []
-            owner.free -= 1
-            running = self._running[job] = _Running(owner, at_ns + lengths_ns[0])
-            owner.held.append(running)
+            held[job] = at_ns + lengths_ns[0]
+            self._running[job] = owner, job
             return [Start(jobs=(job,), device=device, inputs=(inputs,))]
         self._arrivals += 1
         waiting = _Waiting(job, inputs, deadline_at_ns, self._arrivals, start_by_ns, lengths_ns)
@@ -119,12 +116,11 @@ class DeviceScheduler:
         Jobs that ran together free their slot with the first of them.
         """
         running = self._running.pop(job, None)
-        if running is None or not running.holds:
+        if running is None:
             return []
-        running.holds = False
-        device = running.device
-        device.held.remove(running)
-        device.free += 1
+        device, first_job = running
+        if device.held.pop(first_job, None) is None:  # one that ran beside it was over before
+            return []
         line = device.line
         while line:
             first = heapq.heappop(line)
@@ -166,9 +162,9 @@ class DeviceScheduler:
         slots share the waiting work evenly.
         """
         owner = self._devices[device]
-        if owner.free > 0 and not owner.line:
+        if not owner.line and len(owner.held) < owner.slots:
             return at_ns
-        left_ns = [max(0, running.ends_ns - at_ns) for running in owner.held]
+        left_ns = [max(0, ends_ns - at_ns) for ends_ns in owner.held.values()]
         before_ns = sum([w.lengths_ns[0] for w in owner.line if w.deadline_at_ns <= deadline_at_ns])
         if owner.slots == 1:
             return at_ns + sum(left_ns) + before_ns
@@ -204,9 +200,7 @@ class DeviceScheduler:
 
     def _started(self, together: list[_Waiting], device: _Device, at_ns: int) -> Start:
         jobs = tuple([w.job for w in together])
-        device.free -= 1
-        running = _Running(device, at_ns + together[0].lengths_ns[len(together) - 1])
-        device.held.append(running)
+        device.held[jobs[0]] = at_ns + together[0].lengths_ns[len(together) - 1]
         for job in jobs:
-            self._running[job] = running
+            self._running[job] = device, jobs[0]
         return Start(jobs=jobs, device=device.name, inputs=tuple([w.inputs for w in together]))

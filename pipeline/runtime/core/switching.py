@@ -31,21 +31,15 @@ class MapSwitch:
         self._rate = RegionSwitch((*region.rate_borders, 0), config)
         self._rtt = RegionSwitch((*map(_inverse, region.rtt_borders), 0), config)
         self._idle = RegionSwitch((*(PPM - b for b in region.load_borders), 0), config)
-
-    @property
-    def several(self) -> bool:
+        self.several = len(region.cells) > 1
         """Whether the map has more than one cell."""
-        return len(self._region.cells) > 1
+        self.current = region.at(self.cell)
+        """The way that the cell names."""
 
     @property
     def cell(self) -> Cell:
         """The cell."""
         return Cell(self._idle.current, self._rtt.current, self._rate.current)
-
-    @property
-    def current(self) -> int:
-        """The way that the cell names."""
-        return self._region.at(self.cell)
 
     def observe(self, estimate: LinkEstimator) -> bool:
         """New estimates; returns whether the way changed."""
@@ -53,6 +47,7 @@ class MapSwitch:
         self._rate.observe(estimate.bits_per_s)
         self._rtt.observe(_inverse(estimate.rtt_ns) - 1)
         self._idle.observe(PPM - estimate.load_ppm - 1)
+        self.current = self._region.at(self.cell)
         return self.current != before
 
     def probe_due(self, at_ns: int) -> bool:

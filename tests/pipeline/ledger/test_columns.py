@@ -71,3 +71,27 @@ def test_a_second_row_for_a_frame_is_refused() -> None:
     with pytest.raises(KeyError):
         columns.add(row)
     assert list(columns.rows()) == [row]
+
+
+@pytest.mark.parametrize("after_ns", [s * 2**31 + d for s in (-1, 1) for d in (-2, -1, 0, 1, 2)])
+def test_a_stamp_at_the_edge_of_its_bytes_comes_back(after_ns: int) -> None:
+    """The two values that mean something else, and those just beyond what the bytes hold."""
+    row = Row(
+        path="a",
+        frame=0,
+        content=0,
+        scheduled_ns=7,
+        deadline_at_ns=9,
+        fate="edge",
+        stamps={"source": 7 + after_ns, "deliver": 8},
+    )
+    columns = Columns()
+    columns.add(row)
+    assert columns.row(0) == row
+
+
+def test_a_stamp_that_is_no_spans_is_refused() -> None:
+    """Nothing is left out quietly."""
+    row = Row("a", 0, 0, 7, 9, "edge", stamps={"lunch": 8})
+    with pytest.raises(KeyError, match="lunch"):
+        Columns().add(row)

@@ -7,10 +7,11 @@ from msgspec.structs import replace
 
 from pipeline.link.model import LinkConfig, message_bytes
 from pipeline.link.pricing import LinkQuote
-from pipeline.plan.plan import Candidate
+from pipeline.plan.plan import Candidate, Cover
 from pipeline.plan.routes import Route
-from pipeline.planner.explaining import explain, title, why
+from pipeline.planner.explaining import explain, why
 from pipeline.planner.planning import Wishes
+from pipeline.planner.titles import title, titles
 
 _MS = 1_000_000
 LINK = LinkQuote(
@@ -102,3 +103,62 @@ def test_why_compares_with_the_chosen(agreement: float, said: str) -> None:
     assert "slower than the chosen" in text
     assert said in text
     assert title(other) == "split float16"
+
+
+def _named(codec: str, at: str, *, name: str = "split", variant: str = "v") -> Candidate:
+    """A candidate cut at one tensor."""
+    found = _candidate(f"{codec}{at}{variant}", fixed_ms=10, bytes_up=1_000, codec=codec)
+    return replace(
+        found,
+        name="encoded" if name == "encoded" else "split",
+        route=replace(found.route, variant=variant),
+        cut=(at,),
+    )
+
+
+def test_no_two_candidates_of_a_task_have_one_title() -> None:
+    """What tells them apart is said: quality, size, cut, and last of all a number."""
+    cover = Cover(
+        form="tail",
+        start_ns=0,
+        ends_ns=1,
+        least_ns=1,
+        runs=0.0,
+        answers=0.0,
+        agreement=1.0,
+        edge_ns=0,
+        energy_pj=None,
+        alone_ns=0,
+        keeps=True,
+        alone_keeps=True,
+    )
+    early, late = _named("int8", "early"), _named("int8", "late")
+    third = replace(late, route=replace(late.route, id="another"))
+    found = [
+        EDGE,
+        *(_named(c, "image", name="encoded") for c in ("jpeg:80", "jpeg:80/2", "webp:80")),
+        early,
+        replace(early, hedge=cover),
+        late,
+        replace(third, pin="split@Relu_9"),
+        replace(third, route=replace(third.route, id="fourth"), pin="split@Relu_9"),
+        _named("float16", "late"),
+    ]
+    assert titles(found) == [
+        "edge",
+        "encoded q80",
+        "encoded q80 half size",
+        "encoded webp q80",
+        "split int8 at early",
+        "split int8 at early + tail",
+        "split int8 at late",
+        "split int8 at Relu_9 no. 1",
+        "split int8 at Relu_9 no. 2",
+        "split float16",
+    ]
+
+
+def test_titles_of_a_ladder_name_the_variant() -> None:
+    """Also where nothing else is alike."""
+    found = [_named("int8", "x"), _named("float16", "x", variant="small")]
+    assert titles(found) == ["split int8 of v", "split float16 of small"]

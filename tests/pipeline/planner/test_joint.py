@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -11,16 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.planner.joint import (
-    RESOURCES,
     JointCandidate,
     JointTask,
-    Resource,
     best_together,
     worth_of_more,
 )
 
 MS = 1_000_000
-CAPACITY: dict[Resource, float] = {"edge": 0.8, "cloud": 0.8, "up": 0.8, "down": 0.8}
+RESOURCES = ("edge", "cloud", "up", "down")
+CAPACITY = dict.fromkeys(RESOURCES, 0.8)
 
 
 def candidate(name: str, accuracy: float, latency_ms: float, **holds_ms: float) -> JointCandidate:
@@ -29,7 +29,7 @@ def candidate(name: str, accuracy: float, latency_ms: float, **holds_ms: float) 
         name=name,
         accuracy=accuracy,
         latencies_ns=np.full(10, round(latency_ms * MS), np.int64),
-        holds_ns={r: round(holds_ms[r] * MS) for r in RESOURCES if r in holds_ms},
+        holds_ns={r: round(ms * MS) for r, ms in holds_ms.items()},
     )
 
 
@@ -49,13 +49,13 @@ def made(seed: int, *, tasks: int, candidates: int) -> list[JointTask]:
                     holds_ns={
                         r: dice.randint(0, 30) * MS for r in RESOURCES if dice.random() < 0.6
                     },
+                    fallback=dice.random() / 4,
                 )
                 for index in range(candidates)
             ),
             frames_per_s=dice.choice([5.0, 10.0, 20.0]),
             deadline_ns=100 * MS,
             importance=dice.choice([1.0, 2.0]),
-            fallback=dice.random() / 4,
         )
         for number in range(tasks)
     ]
@@ -83,7 +83,7 @@ def reckoned(tasks: list[JointTask], chosen: tuple[int, ...]) -> float | None:
                 )
                 wait_ns += others / (2 * (1 - busy[r]))
         in_time = float(np.mean(mine.latencies_ns <= task.deadline_ns - wait_ns))
-        total += task.importance * (in_time * mine.accuracy + (1 - in_time) * task.fallback)
+        total += task.importance * (in_time * mine.accuracy + (1 - in_time) * mine.fallback)
     return total
 
 
@@ -162,3 +162,56 @@ def test_a_task_without_candidates_is_refused() -> None:
         best_together(
             [JointTask(name="none", candidates=(), frames_per_s=1, deadline_ns=1)], capacity={}
         )
+
+
+def test_what_all_need_on_a_device_together_has_to_fit_there() -> None:
+    """The better route of both does not: the more important task has it."""
+    small = replace(candidate("small", 0.5, 40), memory={"npu": 40})
+    large = replace(candidate("large", 0.9, 40), memory={"npu": 70})
+    tasks = [
+        JointTask(
+            name=name,
+            candidates=(small, large),
+            frames_per_s=10.0,
+            deadline_ns=100 * MS,
+            importance=importance,
+        )
+        for name, importance in (("front", 1.0), ("side", 2.0))
+    ]
+    for memory, chosen in (({}, (1, 1)), ({"npu": 140}, (1, 1)), ({"npu": 139}, (0, 1))):
+        found = best_together(tasks, capacity=CAPACITY, memory=memory)
+        assert found is not None
+        assert found.chosen == chosen
+    assert best_together(tasks, capacity=CAPACITY, memory={"npu": 79}) is None
+
+
+def test_a_device_that_a_task_does_not_use_is_not_in_its_way() -> None:
+    """Two devices of one site: each is three quarters busy, and nobody waits for the other."""
+    tasks = [
+        JointTask(
+            name=name,
+            candidates=(candidate("only", 1.0, 80, **{name: 75}),),
+            frames_per_s=10.0,
+            deadline_ns=100 * MS,
+        )
+        for name in ("npu", "pim")
+    ]
+    assert best_together(tasks, capacity={"npu": 0.8, "pim": 0.8}) is not None
+    found = best_together(tasks, capacity={"npu": 0.8, "pim": 0.8})
+    assert found is not None
+    assert found.waits_ns == (0, 0)
+    assert found.busy == pytest.approx({"npu": 0.75, "pim": 0.75})
+
+
+def test_what_goes_without_its_hedge_is_taken_only_where_nothing_fits_with_it() -> None:
+    """Though it holds the device less."""
+    bare = replace(candidate("route", 0.9, 40, edge=10), bare=True)
+    hedged = replace(candidate("route", 0.9, 40, edge=30), fallback=0.8)
+    tasks = [
+        JointTask(name=name, candidates=(bare, hedged), frames_per_s=10.0, deadline_ns=100 * MS)
+        for name in ("front", "side")
+    ]
+    for share, chosen in ((0.6, (1, 1)), (0.5, (0, 1)), (0.2, (0, 0))):
+        found = best_together(tasks, capacity={"edge": share})
+        assert found is not None
+        assert sum(found.chosen) == sum(chosen), share

@@ -205,3 +205,24 @@ def test_a_spread_has_the_figures_of_a_quote_at_every_percentile() -> None:
                 LinkQuote(link, percentile=p, task=task).transfer_ns(20_000, way) for p in levels
             ]
             assert spread.transfer_ns(20_000, way, levels) == quotes
+
+
+def test_what_a_plan_says_is_of_what_runs_beside_the_others(two: Path) -> None:
+    """Not of what the task would run alone: sentences, relaxations, and what it goes by."""
+    sets = (*EITHER, "links.cell.up=100Mbit/s", "tasks.objects.importance=5")
+    plan, document = api.plan(two, api.Options(overrides=sets))
+    assert plan.together is not None
+    told = next(t for t in plan.together.tasks if t.task == "side")
+    task = plan.task("side")
+    assert told.alone != task.run
+    runs, alone = task.candidates[task.run], task.candidates[told.alone]
+    assert "than the chosen" not in runs.why
+    assert "than the chosen" in alone.why
+    assert task.relaxations == ()
+    assert (task.beside, task.basis) == (True, "predicted")
+    assert "by predicted latencies" in task.explanation
+    assert task.robustness is not None
+    found = next(t for t in document["tasks"] if t["name"] == "side")
+    assert found["basis"] == "predicted"
+    assert document["together"] is not None
+    assert document["together"]["basis"] == "predicted"

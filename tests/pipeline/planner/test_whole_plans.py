@@ -78,9 +78,85 @@ def test_every_route_is_on_one_table(scenario: Path) -> None:
     }
     assert size["jpeg:80/2"] < size["jpeg:80"]
     assert size["webp:80"] < size["jpeg:80"]
-    crossing = [c for c in found if c["cut"]]
-    assert all(c["hedged_ms"] is not None for c in crossing)
-    assert all((c["hedged_ms"] or 0.0) <= c["latency_ms"] + 1e-9 for c in crossing)
+    assert all(c["hedge"] is None for c in found)
+    assert len({c["title"] for c in found}) == len(found)
+
+
+HEDGED = ("policy.hedge={start: latest}", "paths.front->objects.e2e=40ms")
+VARYING = (
+    *("links.cell.profile=lte-urban", "links.cell.up=null", "links.cell.down=null"),
+    *("links.cell.rtt=null", "tasks.objects.route=[raw, encoded, split]"),
+)
+
+
+def test_every_route_that_crosses_stands_there_with_its_hedge_too(scenario: Path) -> None:
+    """Behind the one without: never later than the hedge, dearer by its share of the frames."""
+    found = plan(scenario, "policy.hedge={start: latest}", *VARYING)["candidates"]
+    crossing = [c for c in found if c["cut"] and c["allowed"]]
+    bare = [c for c in crossing if c["hedge"] is None]
+    covered = [c for c in crossing if c["hedge"] == "tail"]
+    assert [c["id"] for c in covered] == [c["id"] for c in bare]
+    assert not any(c["hedge"] for c in found if not c["cut"])
+    for mine, plain in zip(covered, bare, strict=True):
+        hedging = mine["hedging"]
+        assert hedging is not None
+        assert mine["latency_ms"] == min(plain["latency_ms"], hedging["end_ms"])
+        assert hedging["end_ms"] == pytest.approx(99.0)  # the deadline less the margin
+        assert 0 <= hedging["answers"] <= hedging["runs"] <= 1
+        assert mine["edge_ms"] == pytest.approx(
+            plain["edge_ms"] + hedging["runs"] * hedging["edge_ms"], abs=1e-5
+        )
+        assert "deadline" not in {broken["constraint"] for broken in mine["broken"]}
+        assert (mine["expected"] or 0.0) >= (plain["expected"] or 0.0)
+    assert any(c["hedging"]["runs"] > 0 for c in covered if c["hedging"])
+
+
+def test_the_plan_hedges_where_it_is_asked_to_and_names_what_the_hedge_does(scenario: Path) -> None:
+    """A link that is too slow for the deadline: the car answers, and the plan says how often."""
+    task = plan(scenario, *HEDGED, "tasks.objects.route=raw", "links.cell.up=1Mbit/s")
+    assert running(task)["hedge"] == "tail"
+    assert not running(task)["feasible"]  # the link does not keep pace, with a hedge or without
+    task = plan(scenario, *HEDGED, *VARYING)
+    chosen = running(task)
+    assert chosen["hedge"] == "tail"
+    assert chosen["feasible"]
+    assert "its hedge (tail) starts at" in task["explanation"]
+    never = plan(scenario, "policy.hedge={start: never}", HEDGED[1], *VARYING)
+    assert running(never)["hedge"] is None
+    assert never["chosen"] is None
+
+
+def test_a_hedge_that_the_device_cannot_hold_is_refused_and_the_route_goes_without(
+    scenario: Path,
+) -> None:
+    """Memory for the head alone: the covered row says what it needs, the plain one runs."""
+    sets = ("policy.hedge={start: latest}", "tasks.objects.route=split@Relu_stage1.out")
+    task = plan(scenario, *sets)
+    rows = {c["hedge"]: c for c in task["candidates"] if c["id"] == running(task)["id"]}
+    small, large = (rows[form]["memory_bytes"]["edge0"] for form in (None, "tail"))
+    assert small < large
+    tight = plan(scenario, *sets, f"devices.edge0.memory={large - 1}B")
+    assert running(tight)["hedge"] is None
+    assert running(tight)["feasible"]
+    options = api.Options(overrides=(*sets, f"devices.edge0.memory={large - 1}B"))
+    (warning,) = [w for w in api.check(scenario, options).warnings if "policy.hedge" in w]
+    assert "goes without it" in warning
+    route = running(tight)["id"]
+    hedged = next(c for c in tight["candidates"] if c["hedge"] == "tail" and c["id"] == route)
+    assert {b["constraint"] for b in hedged["broken"]} == {"memory"}
+    assert running(plan(scenario, *sets, f"devices.edge0.memory={large}B"))["hedge"] == "tail"
+
+
+def test_any_hedge_that_serves_may_be_left_to_the_plan(scenario: Path) -> None:
+    """`auto`: the tail, and each further variant, which competes as well."""
+    second = 'tasks.objects.variants.small={model: "builtin:detector"}'
+    hedge = "policy.hedge={start: latest, with: auto}"
+    task = plan(scenario, second, hedge, "tasks.objects.route=[raw, encoded]")
+    forms = {c["hedge"] for c in task["candidates"] if c["cut"] and c["allowed"]}
+    assert forms == {None, "tail", "variant:small"}
+    assert running(task)["hedge"] is not None
+    own = [c for c in task["candidates"] if c["variant"] == "small"]
+    assert "variant:small" not in {c["hedge"] for c in own}
 
 
 def test_memory_that_is_too_small_rules_a_device_out(scenario: Path) -> None:

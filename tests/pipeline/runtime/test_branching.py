@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.ledger import Row
     from pipeline.runtime.core.commands import Command
     from pipeline.runtime.core.events import Event
-    from pipeline.runtime.virtual import Relay
+    from pipeline.runtime.virtual_facts import Relay
     from pipeline.runtime.virtual_setup import VirtualSetup
     from tests.pipeline.runtime.conftest import Build, Virtually
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline.runtime.core.commands import Send, SetTimer, Settle
 from pipeline.runtime.core.events import CreditGranted, TimerFired
+from pipeline.runtime.core.fusing import _Offered
 from pipeline.runtime.core.vehicle import VehicleCore
 
 if TYPE_CHECKING:
@@ -130,3 +133,23 @@ def test_a_frame_may_be_a_part_and_a_path_of_its_own(local: type[Local], build: 
     assert [row.path for row in _rows(car)] == ["alone"]
     _offer(car, "left", 5 * MS)
     assert [row.path for row in _rows(car)] == ["alone", "fused"]
+
+
+@given(
+    offered=st.lists(st.integers(-50, 50), max_size=60),
+    wanted_ns=st.integers(-60, 60),
+    within_ns=st.integers(0, 30),
+)
+def test_the_nearest_frame_is_that_of_a_plain_search(
+    offered: list[int], wanted_ns: int, within_ns: int
+) -> None:
+    """In whatever order stamps come, equal ones included; only the last 32 frames are known."""
+    known = _Offered()
+    for frame, stamp_ns in enumerate(offered):
+        known.add(stamp_ns, frame)
+    near = [
+        (abs(stamp_ns - wanted_ns), frame)
+        for frame, stamp_ns in list(enumerate(offered))[-32:]
+        if abs(stamp_ns - wanted_ns) <= within_ns
+    ]
+    assert known.nearest(wanted_ns, within_ns) == (min(near)[1] if near else None)

@@ -56,29 +56,48 @@ def test_a_route_that_stays_in_the_car_crosses_nothing(build: Build) -> None:
 def test_steps_are_handed_out_one_after_the_other(build: Build) -> None:
     """In a line each end makes the next step ready, once."""
     way = Itinerary(Chart(build.route("split"), build.sites, "vehicle"))
-    assert way.ready() == [0]
-    assert way.ready() == []
-    assert way.finish(0) == [1]
-    assert way.finish(0) == []
-    assert way.finish(1) == [2]
-    assert way.finish(2) == [3]
+    assert list(way.ready()) == [0]
+    assert list(way.ready()) == []
+    assert list(way.finish(0)) == [1]
+    assert list(way.finish(0)) == []
+    assert list(way.finish(1)) == [2]
+    assert list(way.finish(2)) == [3]
 
 
 def test_arriving_counts_everything_before_it_as_over(build: Build) -> None:
     """A frame that comes in by a move goes on behind it, and nothing earlier is run again."""
     way = Itinerary(Chart(build.route("split"), build.sites, "cloud"))
-    assert way.arrive(3) == [4]
-    assert way.arrive(3) == []
-    assert way.finish(4) == [5]
+    assert list(way.arrive(3)) == [4]
+    assert list(way.arrive(3)) == []
+    assert list(way.finish(4)) == [5]
+
+
+def test_arriving_makes_ready_what_hangs_on_an_earlier_step_as_well() -> None:
+    """The scan and what is looked up ahead agree, wherever a branch leaves the way in."""
+    after: list[tuple[int, ...]] = [(), (0,), (0,), (1,), (), (2, 3)]
+    fresh, begun = Itinerary(_graph(after)), Itinerary(_graph(after))
+    assert list(fresh.arrive(1)) == [2, 3, 4]
+    assert list(begun.ready()) == [0, 4]
+    assert list(begun.arrive(1)) == [2, 3]
+    assert list(begun.finish(3)) == []
+    assert list(begun.finish(2)) == [5]
+
+
+def test_what_another_way_has_done_is_not_handed_out_again() -> None:
+    """A second way goes on where the first one has got to."""
+    way = Itinerary(_graph([(), (0,), (1,), (2,)]))
+    assert list(way.take_over(0b0001, 0b0010)) == []
+    assert list(way.finish(1)) == [2]
+    assert list(way.finish(2)) == [3]
 
 
 def test_a_join_waits_for_both_of_its_branches() -> None:
     """A step after two others is ready when the second of them is over."""
     way = Itinerary(_graph([(), (0,), (0,), (1, 2)]))
-    assert way.ready() == [0]
-    assert way.finish(0) == [1, 2]
-    assert way.finish(2) == []
-    assert way.finish(1) == [3]
+    assert list(way.ready()) == [0]
+    assert list(way.finish(0)) == [1, 2]
+    assert list(way.finish(2)) == []
+    assert list(way.finish(1)) == [3]
 
 
 def test_a_segment_on_a_device_of_the_site_is_run_there(build: Build) -> None:
@@ -107,7 +126,7 @@ def test_every_step_is_handed_out_once_and_after_its_predecessors(
     """Whatever the graph and the order of ends, no step is lost, doubled or early."""
     after, choices = case
     way = Itinerary(_graph(after))
-    ready, over, seen = way.ready(), set[int](), list[int]()
+    ready, over, seen = list(way.ready()), set[int](), list[int]()
     for choice in choices:
         step = ready.pop(choice % len(ready))
         assert over.issuperset(after[step])
