@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from pipeline.plan.plan import Candidate
+
 INT8_ALONE = ("qualcomm-sa8775p", "deepx-dx-m1")
 FLOATS = ("furiosa-warboy", "rebellions-atom")
 NETWORK = 'variants: {untrained: {model: "builtin:detector"}}'
@@ -310,3 +312,109 @@ def test_a_live_run_delivers_what_a_virtual_one_does(
     both = found[0].keys() & found[1].keys()
     assert len(both) > 15
     assert all(found[0][key] == found[1][key] for key in both)
+
+
+def _covered(assembled: Assembled, form: str) -> list[Candidate]:
+    found = assembled.plan.task("objects").candidates
+    return [c for c in found if c.hedge is not None and c.hedge.form == form]
+
+
+def _whole(assembled: Assembled) -> float:
+    """Agreement of the first variant whole in the car."""
+    found = next(c for c in assembled.plan.task("objects").candidates if not c.cut)
+    assert found.agreement is not None
+    return found.agreement
+
+
+def _hedge_segments(assembled: Assembled) -> list[str]:
+    """Segments that the hedge of the route that runs is made from, in turn."""
+    (way,) = assembled.spec.core.tasks["objects"].ways
+    assert way.hedge is not None
+    return [s.step.segment for s in way.hedge.route.steps if isinstance(s.step, Run)]
+
+
+def _boxes(run: Path) -> dict[str, object]:
+    lines = (json.loads(line) for line in _results(run))
+    return {f"{line['path']}/{line['frame']}": line["boxes"] for line in lines}
+
+
+def test_the_tail_of_a_hedge_is_int8_and_agrees_as_the_whole_network_does(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Its row of the plan says so, and where the link is gone the answers are the int8 form's."""
+    scenario = write(OWN, "split")
+    hedged = ("policy.hedge={start: latest, with: tail}",)
+    assembled = _assembled(scenario, *hedged)
+    head, tail = _hedge_segments(assembled)
+    segments = assembled.spec.segments
+    assert "@int8-" in head
+    assert "@int8-" in tail
+    assert segments[tail].computes == segments[head].computes
+    kinds = {op.op_type for op in load_graph(Path(segments[tail].artefact)).operators}
+    assert "QuantizeLinear" in kinds
+    agreements = {c.hedge.agreement for c in _covered(assembled, "tail") if c.hedge}
+    assert agreements == {_whole(assembled)}
+    assert _whole(assembled) < 1
+    gone = ("links.cell.faults=[{at: 0s, for: 10s, kind: blackout}]",)
+    runs = {
+        "hedged": (*hedged, *gone),
+        "edge": ("tasks.objects.route=edge",),
+        "exact": ("tasks.objects.route=edge", "devices.edge0.numerics=float32"),
+    }
+    for name, sets in runs.items():
+        api.run(scenario, api.Options(overrides=sets), virtual=True, out=tmp_path / name)
+    found, whole, exact = (_boxes(tmp_path / name) for name in runs)
+    assert len(found) > 15
+    assert all(found[key] == whole[key] for key in found)
+    assert any(found[key] != exact[key] for key in found)
+
+
+def test_a_tail_agrees_as_its_own_chain_does(write: Callable[..., Path]) -> None:
+    """A head beside the device that ends it: not what the whole network agrees there."""
+    scenario = write(OWN, "split@/Concat")
+    exact, lossy = "qualcomm-sa8775p", "deepx-dx-m1"
+    for first, second in ((exact, lossy), (lossy, exact)):
+        sets = (
+            f"devices.edge0.spec={first}",
+            f"devices.edge1={{spec: {second}, site: vehicle}}",
+            "policy.hedge={start: latest}",
+        )
+        assembled = _assembled(scenario, *sets)
+        covered = _covered(assembled, "tail")
+        found = {c.devices: c.hedge.agreement for c in covered if c.hedge}
+        alone, beside = found["edge0", "cloud0"], found["edge1", "cloud0"]
+        assert alone == _whole(assembled)
+        assert alone is not None
+        assert beside is not None
+        assert (alone < 1, beside < 1) == (first == lossy, second == lossy)
+
+
+def test_a_variant_that_hedges_computes_int8_and_agrees_as_that_does(
+    write: Callable[..., Path],
+) -> None:
+    """Whether it is kept for hedges or competes as well; float32 where `numerics` has it."""
+    ladder = "variants: {nano: {model: own.onnx}, other: {model: own.onnx}}"
+    scenario = write(ladder, "raw")
+    agreements = []
+    for sets in (
+        ("policy.hedge={start: latest, with: 'variant:other'}",),
+        ("policy.hedge={start: latest, with: auto}", "tasks.objects.route=[raw, edge]"),
+        (
+            "policy.hedge={start: latest, with: 'variant:other'}",
+            "devices.edge0.numerics=float32",
+        ),
+    ):
+        assembled = _assembled(scenario, *sets)
+        found = {c.hedge.agreement for c in _covered(assembled, "variant:other") if c.hedge}
+        (agreement,) = found
+        agreements.append(agreement)
+        if "auto" not in sets[0]:
+            (segment,) = _hedge_segments(assembled)
+            computes = assembled.spec.segments[segment].computes
+            words = "int8, quantised from 16 frames of the drive"
+            assert (computes == words) == ("@int8-" in segment) == (len(sets) == 1)
+    kept, competing, exact = agreements
+    assert kept == competing
+    assert kept is not None
+    assert kept < 1
+    assert exact == 1
