@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -102,6 +102,19 @@ class Capabilities:
     int8_only: bool = False
     tolerance_ppm: int = 100
     emulated: bool = False
+
+
+@runtime_checkable
+class Losing(Protocol):
+    """A device that knows what it is not for: a memory that computes, before a processor."""
+
+    def lost(self, segment: SegmentWork, *, batch: int, precision: Precision) -> NDArray[np.bool_]:
+        """Operators that its processor would do sooner by itself; shape (operators,).
+
+        Raises:
+            UnsupportedPrecisionError: The device does not compute in `precision`.
+            ValueError: `batch` is below one.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

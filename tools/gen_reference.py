@@ -142,6 +142,10 @@ MEANINGS: dict[str, str] = {
     "devices.<name>.faults.factor": "Its times over those of before.",
     "devices.<name>.precision": "Precision that segments are priced at. Left out, the first that "
     "the device lists; `float32` for a real one.",
+    "devices.<name>.numerics": "What an emulated device that is priced in int8 computes of a "
+    "float32 network. With `auto` int8 where it knows int8 alone: the shipped `NAME-int8` of a "
+    "built-in model, else the network quantised on the drive; `int8` asks for that of a device "
+    "that knows more; `float32` turns it off. See [devices](../explanation/devices.md#int8).",
     "tasks": "What has to be known, by name; a path has to go through each.",
     "tasks.<name>.input": "What the network reads, and how a frame is made into it. What is left "
     "out is as the model's card says; see [own model](../howto-own-model.md#the-card).",
@@ -184,6 +188,8 @@ MEANINGS: dict[str, str] = {
     "uncut and without a codec, on the calibration frames.",
     "tasks.<name>.devices": "Devices that the task may use, at least one of each site; all where "
     "left out.",
+    "tasks.<name>.calibration_frames": "Frames of the stream that a network is quantised on, one "
+    "drawn from each of as many equal stretches, fewer where there are not as many.",
     "tasks.<name>.importance": "Weight of the task where several share a car: what an answer "
     "in time is worth beside the others'.",
     "paths": "Stream, task, deadline and gates, by name; a path without a gate is reported.",

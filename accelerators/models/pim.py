@@ -158,6 +158,21 @@ class PimDevice:
         ops = shares(sides, sides.free, self._frame)
         return np.array([op.latency_ns for op in ops], dtype=np.int64)
 
+    def lost(self, segment: SegmentWork, *, batch: int, precision: Precision) -> NDArray[np.bool_]:
+        """Which products the units do slower than the processor before them, by itself, would.
+
+        Returns:
+            Shape (operators,); false for what is no product or runs on the processor anyway.
+
+        Raises:
+            UnsupportedPrecisionError: The units do not compute in `precision`.
+            ValueError: `batch` is below one.
+        """
+        sides = self._sides(segment, batch=batch, precision=precision)
+        products = self._memory.functions.products
+        kinds = np.array([op.op_type in products for op in segment.ops], dtype=np.bool_)
+        return np.asarray(kinds & sides.can & (sides.units_ns > sides.plain_ns), np.bool_)
+
     def _sides(self, segment: SegmentWork, *, batch: int, precision: Precision) -> Sides:
         if precision not in self.precisions:
             raise UnsupportedPrecisionError(self.name, precision, self.precisions)

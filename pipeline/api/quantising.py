@@ -124,6 +124,7 @@ def quantize(
     from accelerators.backends.quantising import quantise
     from accelerators.backends.sensitivity import node_losses
     from pipeline.api.calls import Options as Chosen
+    from pipeline.assembly.feeding import network_input
     from pipeline.tasks.outputs.registry import output_decoder
 
     say = tell or (lambda _: None)
@@ -132,7 +133,7 @@ def quantize(
     say("reading the drive")
     spec, model, name, arrays = _subject(scenario, chosen, task, frames)
     decoder = output_decoder(spec.decoder, spec.parameters)
-    feeds = [_feed(spec, array) for array in arrays]
+    feeds = [network_input(spec, array) for array in arrays]
     ranges, rest = feeds[0::2], feeds[1::2]
     _check_kept(model, keep)
     say("float32")
@@ -231,6 +232,7 @@ def _subject(
     from pipeline.assembly.drives import build_drive
     from pipeline.assembly.models import load_model
     from pipeline.assembly.tasks import task_spec
+    from pipeline.graph import is_quantised
     from pipeline.runtime.results import default_cache
     from pipeline.scenario import load_scenario
 
@@ -262,26 +264,10 @@ def _subject(
         directory=default_cache() / "models",
         allow_outside=options.allow_outside,
     )
-    if any(op.op_type == "QuantizeLinear" for op in model.graph.operators):
+    if is_quantised(model.graph):
         raise InputError(f"{model.name}: is quantised already")
     spec = task_spec(task, model, drive.facts.streams[wanted.input.stream])
     return spec, model.graph.path, model.name, drive.calibration(wanted.input.stream, frames)
-
-
-def _feed(spec: TaskSpec, array: Array) -> Feed:
-    """The network's input from a frame."""
-    from pipeline.runtime.samples import Picture, Sweep, sample_of
-    from pipeline.runtime.spec import PictureInput, PillarInput
-    from pipeline.tasks.pillars import pillarise
-    from pipeline.tasks.prepare import prepare_image, to_tensor
-
-    match spec.input, sample_of(array):
-        case PillarInput(spec=grid), Sweep(points=points):
-            return {spec.input_name: pillarise(points, grid)}
-        case PictureInput(spec=picture), Picture(pixels=pixels):
-            return {spec.input_name: to_tensor(prepare_image(pixels, picture).pixels, picture)}
-        case _:
-            raise InputError(f"{spec.name}: its network does not read what the stream holds")
 
 
 def _check_kept(model: Path, keep: Sequence[str]) -> None:

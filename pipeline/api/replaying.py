@@ -454,7 +454,13 @@ def _facts(
         scenario=scenario.name,
         seed=spec.seed,
         devices=[
-            DeviceFacts(name=d.name, id=d.id, label=d.label, compute=d.compute or None)
+            DeviceFacts(
+                name=d.name,
+                id=d.id,
+                label=d.label,
+                compute=d.compute or None,
+                computes={s.name: s.computes for s in spec.segments_on(d.name) if s.computes},
+            )
             for d in spec.devices.values()
         ],
         hosts=hosts,
@@ -516,6 +522,14 @@ def _notes(assembled: Assembled, outcome: Outcome, primed: Primed, *, virtual: b
         notes.append("devices are real and measured; the shaped link alone is modelled")
     notes.extend(
         f"link {name}: {link.describe()}" for name, link in spec.links.items() if link.trace
+    )
+    notes.extend(
+        dict.fromkeys(
+            f"{segment.name} on {device} computes {segment.computes}"
+            for device in spec.devices
+            for segment in spec.segments_on(device)
+            if segment.computes
+        )
     )
     notes.extend(
         f"the network of {task} is untrained: the run shows timing, not accuracy"

@@ -21,8 +21,8 @@ from pipeline.assembly.following import (
     forecaster_work,
 )
 from pipeline.assembly.fusing import predict_meetings
-from pipeline.assembly.ladder import further
-from pipeline.assembly.models import LoadedModel, load_model
+from pipeline.assembly.ladder import first, further
+from pipeline.assembly.numerics import Numerics
 from pipeline.assembly.paths import BuiltPaths, build_paths
 from pipeline.assembly.planning import make_plan
 from pipeline.assembly.policies import (
@@ -34,31 +34,33 @@ from pipeline.assembly.policies import (
     stateful_problems,
     switch_of,
 )
-from pipeline.assembly.tasks import hops_of, period_ns, plan_one, task_spec
+from pipeline.assembly.tasks import (
+    codecs_of,
+    first_models,
+    hops_of,
+    misread,
+    period_ns,
+    plan_one,
+    task_spec,
+)
 from pipeline.errors import (
-    InputError,
     Problem,
     ScenarioError,
-    TaskSettingError,
 )
 from pipeline.planner.residence import overfull
 from pipeline.planner.titles import title
 from pipeline.runtime.core.config import CONSUMER, CoreConfig
 from pipeline.runtime.results import default_cache
 from pipeline.runtime.spec import (
-    PillarInput,
     RunSpec,
-    TensorInput,
-    TrackInput,
 )
 from pipeline.scenario.references import VEHICLE
-from pipeline.tasks.outputs.registry import output_decoder
 from pipeline.values import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
+    from pipeline.assembly.models import LoadedModel
     from pipeline.assembly.obeying import PlanGiven
     from pipeline.plan.plan import Plan, TaskPlan
     from pipeline.planner.planning import Planned
@@ -145,8 +147,8 @@ def assemble(
         equipment = equip(loaded, seed=seed, allow_outside=allow_outside)
     except ScenarioError as err:
         problems.extend(err.problems)
-    models = _models(loaded, problems, cache_root, allow_outside=allow_outside)
-    problems += [] if drive is None else _misread(loaded, models, drive.facts)
+    models = first_models(loaded, problems, cache_root, allow_outside=allow_outside)
+    problems += [] if drive is None else misread(loaded, models, drive.facts)
     reading = [name for name in scenario.tasks if name not in scenario.forecasters]
     stateful = [name for name in reading if name in models and models[name].stateful]
     problems += stateful_problems(loaded, stateful)
@@ -163,14 +165,35 @@ def assemble(
         name: task_spec(name, models[name], drive.facts.streams[scenario.tasks[name].input.stream])
         for name in reading
     }
+    numerics = Numerics(
+        loaded,
+        drive,
+        equipment,
+        directory=cache_root / "models",
+        allow_outside=allow_outside,
+    )
+    firsts = {
+        name: first(
+            spec,
+            next(iter(scenario.tasks[name].variants)),
+            models[name],
+            codecs_of(scenario.tasks[name].wire, spec),
+            numerics,
+        )
+        for name, spec in tasks.items()
+    }
     ladders = further(
-        loaded, tasks, {name: models[name] for name in reading}, cache_root, allow_outside
+        loaded,
+        tasks,
+        {name: models[name] for name in reading},
+        numerics,
+        cache_root=cache_root,
+        allow_outside=allow_outside,
     )
     planned = {
         name: plan_one(
             loaded,
-            name,
-            tasks[name],
+            firsts[name],
             ladders[name],
             models[name],
             equipment,
@@ -187,7 +210,12 @@ def assemble(
         for name, ladder in ladders.items()
         for variant, subject in ladder.items()
     }
-    hashes = _hashes(scenario, models, ladders, equipment)
+    hashes = _hashes(scenario, models, ladders, equipment) | {
+        f"int8:{name}/{one.variant}": one.int8.id
+        for name, own in firsts.items()
+        for one in (own, *ladders[name].values())
+        if one.int8 is not None and one.int8.graph is not None
+    }
     if given is not None:
         given.require(hashes)
         equipment = with_values(equipment, quantiles=given.quantiles(equipment.quantiles))
@@ -209,6 +237,16 @@ def assemble(
         equipment,
         directory=cache_root / "models",
         plan_map=plan.map,
+    )
+    plan = replace(
+        plan,
+        tasks=tuple(
+            replace(
+                task,
+                numerics=tuple(str(told) for told in numerics.told if told.task == task.task),
+            )
+            for task in plan.tasks
+        ),
     )
     try:
         works = {name: forecaster_work(name, models[name]) for name in scenario.forecasters}
@@ -259,50 +297,10 @@ def assemble(
             *_warnings(loaded, plan, planned, policed),
             *([plan.together.note] if plan.together and plan.together.note else []),
             *policed.warnings,
+            *numerics.warnings,
             *(forecaster_note(name) for name in sorted(scenario.forecasters)),
         ),
     )
-
-
-def _models(
-    loaded: LoadedScenario, problems: list[Problem], cache_root: Path, *, allow_outside: bool
-) -> dict[str, LoadedModel]:
-    """Model of each task's first variant; what is wrong with one goes to `problems`."""
-    models: dict[str, LoadedModel] = {}
-    for name, task in loaded.scenario.tasks.items():
-        variant_name, variant = next(iter(task.variants.items()))
-        at = ("tasks", name, "variants", variant_name, "model")
-        try:
-            models[name] = load_model(
-                task,
-                variant,
-                beside=loaded.path,
-                directory=cache_root / "models",
-                allow_outside=allow_outside,
-            )
-            told = models[name].told
-            output_decoder(told.decoder, told.parameters)
-        except TaskSettingError as err:
-            problems.append(loaded.problem(("tasks", name, *err.at), str(err)))
-        except InputError as err:
-            where = at if name not in models else ("tasks", name, "output")
-            problems.append(loaded.problem(where, str(err)))
-    return models
-
-
-def _misread(
-    loaded: LoadedScenario, models: dict[str, LoadedModel], facts: DriveFacts
-) -> Iterator[Problem]:
-    """Networks for pictures on a LiDAR's stream, and the other way about."""
-    for name, model in models.items():
-        stream = loaded.scenario.tasks[name].input.stream
-        kind = facts.streams[stream].kind
-        if isinstance(model.told.input, TrackInput | TensorInput):
-            continue
-        if isinstance(model.told.input, PillarInput) != (kind == "lidar"):
-            reads = "pictures" if kind == "lidar" else "a LiDAR's sweeps"
-            reason = f"{stream!r} is a {kind}, and {model.name} reads {reads}"
-            yield loaded.problem(("tasks", name, "input", "stream"), reason)
 
 
 def _core(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.assembly.places import resolve
+from pipeline.draws import Draws
 from pipeline.errors import DriveSettingError, InputError, ScenarioError
 from pipeline.runtime.drive import DriveFacts, facts_of, samples, schedule_of
 from pipeline.runtime.spec import DriveSpec, SpeedPoint, StreamSpec
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from replay.schedule import ScheduledFrame
 
     Array = NDArray[np.generic[object]]
+
+
+_DRAWN_SEED = 0  # of the frames that int8 finds its ranges on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,20 @@ class BuiltDrive:
         count = min(most, frames)
         chosen = frozenset((2 * i + 1) * frames // (2 * count) for i in range(count))
         return [data for _, data in samples(self.spec, stream, chosen)]
+
+    def drawn(self, stream: str, most: int) -> list[Array]:
+        """Data of some frames of a stream, one drawn from each of as many equal stretches.
+
+        The draws have a seed of their own, so that a run's seed changes nothing that hangs on them.
+        """
+        frames = self.facts.streams[stream].frames
+        count = min(most, frames)
+        draws = Draws(_DRAWN_SEED)
+        chosen = set()
+        for stretch in range(count):
+            first, behind = stretch * frames // count, (stretch + 1) * frames // count
+            chosen.add(first + draws.word("calibration", stream, stretch) % (behind - first))
+        return [data for _, data in samples(self.spec, stream, frozenset(chosen))]
 
 
 def build_drive(loaded: LoadedScenario, *, seed: int, allow_outside: bool) -> BuiltDrive:

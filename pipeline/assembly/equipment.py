@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from accelerators import registry
 from accelerators.backends.making import capabilities_of, unavailable
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from pipeline.scenario.models import Device as DeviceModel
     from pipeline.scenario.models import Scenario
 
+Numerics = Literal["int8", "float32"]
+
 _TOML = ".toml"
 REFERENCE = "host-reference"
 """The host of a site that names none."""
@@ -52,6 +54,8 @@ class Equipment:
         slots: Slots of each device, hosts included.
         quantiles: Quantile tables of run times, by device id.
         hashes: Hash of each device's figures and of the link's trace.
+        numerics: What each emulated device that is priced in int8 computes, by name, as far as that
+            is settled: `int8`, or `float32` where it knows int8 alone and the scenario wants that.
     """
 
     world: World
@@ -60,6 +64,7 @@ class Equipment:
     slots: dict[str, int]
     quantiles: dict[str, tuple[int, ...]]
     hashes: dict[str, str]
+    numerics: dict[str, Numerics]
 
 
 def equip(
@@ -87,6 +92,7 @@ def equip(
             problems.append(loaded.problem(("sites", site, "host"), str(err)))
     placed: dict[str, list[PlacedDevice]] = {VEHICLE: [], CLOUD: []}
     devices: dict[str, DeviceSpec] = {}
+    numerics: dict[str, Numerics] = {}
     for name in _in_order(scenario):
         wanted = scenario.devices[name]
         host = hosts.get(wanted.site)
@@ -109,6 +115,15 @@ def equip(
             key = key if wanted.ops is None else "ops"
             problems.append(loaded.problem(("devices", name, key), str(err)))
             continue
+        computes = _numerics(wanted, placed[wanted.site][-1])
+        if computes is not None:
+            numerics[name] = computes
+        elif wanted.numerics == "int8":
+            reason = (
+                f"{device.name} is priced in {placed[wanted.site][-1].precision}, so it does not "
+                "compute int8; add `precision: int8`, or leave `numerics` out"
+            )
+            problems.append(loaded.problem(("devices", name, "numerics"), reason))
         devices[name] = DeviceSpec(
             name=name,
             id=wanted.backend or device.name,
@@ -179,6 +194,7 @@ def equip(
         },
         quantiles=quantiles,
         hashes={f"device:{d.name}": device_hash(d) for d in used} | link_hashes(link),
+        numerics=numerics,
     )
 
 
@@ -230,6 +246,17 @@ def _in_order(scenario: Scenario) -> list[str]:
 def _option(value: str | float) -> str:
     """A backend's option as text; YAML makes numbers and truth values of some."""
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)
+
+
+def _numerics(wanted: DeviceModel, placed: PlacedDevice) -> Numerics | None:
+    """What an emulated device computes in; None where that is what a network's file has."""
+    if wanted.backend is not None or placed.precision != "int8":
+        return None
+    if wanted.numerics == "int8":
+        return "int8"
+    if any(precision.startswith("float") for precision in placed.device.precisions):
+        return None
+    return "float32" if wanted.numerics == "float32" else "int8"
 
 
 def _precision(wanted: DeviceModel, device: Device) -> Precision:

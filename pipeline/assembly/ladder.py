@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.assembly.models import LoadedModel
+    from pipeline.assembly.numerics import Numerics
     from pipeline.runtime.spec import TaskSpec
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.scenario.models import Task
@@ -27,8 +28,10 @@ def further(
     loaded: LoadedScenario,
     specs: Mapping[str, TaskSpec],
     models: Mapping[str, LoadedModel],
+    numerics: Numerics,
+    *,
     cache_root: Path,
-    allow_outside: bool,  # noqa: FBT001 - handed on
+    allow_outside: bool,
 ) -> dict[str, dict[str, Subject]]:
     """Per task the variants behind the first one, by name, as the planner sees them.
 
@@ -36,6 +39,7 @@ def further(
         loaded: The scenario.
         specs: The tasks with their first variants.
         models: Models of the first variants.
+        numerics: What they compute on devices that know int8 alone.
         cache_root: Where optimised models are kept.
         allow_outside: Whether relative paths may leave the scenario's folder.
 
@@ -71,7 +75,7 @@ def further(
             if reason:
                 problems.append(loaded.problem(at, reason))
             else:
-                found[name][variant] = _subject(spec, variant, model)
+                found[name][variant] = _subject(spec, variant, model, numerics)
     if problems:
         raise ScenarioError(problems)
     return found
@@ -94,21 +98,47 @@ def _disagrees(task: Task, spec: TaskSpec, first: LoadedModel, model: LoadedMode
     return ""
 
 
-def _subject(spec: TaskSpec, variant: str, model: LoadedModel) -> Subject:
+def first(
+    spec: TaskSpec, variant: str, model: LoadedModel, codecs: tuple[str, ...], numerics: Numerics
+) -> Subject:
+    """The first variant of a task as the planner sees it.
+
+    Args:
+        spec: The task with it.
+        variant: Its name.
+        model: Its network.
+        codecs: Codecs that cut tensors may cross by.
+        numerics: What it computes on devices that know int8 alone.
+    """
+    return Subject(
+        task=spec,
+        variant=variant,
+        graph=model.graph,
+        model=model.sha256[:32],
+        result_bytes=0,
+        codecs=codecs,
+        timing_only=model.timing_only,
+        int8=numerics.of(spec.name, variant, spec, model),
+    )
+
+
+def _subject(spec: TaskSpec, variant: str, model: LoadedModel, numerics: Numerics) -> Subject:
     taken = model.told.input
     assert not isinstance(taken, TrackInput), "refused above"  # noqa: S101 - our invariant
     if isinstance(taken, PillarInput) and isinstance(spec.input, PillarInput):
         taken = PillarInput(spec=with_values(taken.spec, mounting=spec.input.spec.mounting))
+    own = replace(
+        spec,
+        input=taken,
+        input_name=model.graph.inputs[0],
+        parameters=model.told.parameters,
+    )
     return Subject(
-        task=replace(
-            spec,
-            input=taken,
-            input_name=model.graph.inputs[0],
-            parameters=model.told.parameters,
-        ),
+        task=own,
         variant=variant,
         graph=model.graph,
         model=model.sha256[:32],
         result_bytes=0,
         timing_only=model.timing_only,
+        int8=numerics.of(spec.name, variant, own, model),
     )

@@ -14,7 +14,14 @@ from pipeline.assembly.telling import Told, told_for_timing, told_of
 from pipeline.errors import ModelError
 from pipeline.graph import load_graph
 from pipeline.tasks.builtin import DEMO_INPUT, build_demo_network
-from pipeline.tasks.cards import CardInput, CardOutput, ModelCard, builtin_model, card_beside
+from pipeline.tasks.cards import (
+    CardInput,
+    CardOutput,
+    ModelCard,
+    builtin_model,
+    builtin_names,
+    card_beside,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.scenario.models import Task, Variant
 
 _LEVEL: Literal["basic"] = "basic"  # standard operators only, so that head and tail run anywhere
+_INT8 = "-int8"  # behind the name of a model, that of its int8 form
 _DETECTOR = "detector"  # the untrained network that is made by code
 _DETECTOR_CARD = ModelCard(
     card=1,
@@ -111,6 +119,14 @@ def load_model(
         untrained=card is not None and card.untrained,
         stateful=card is not None and card.stateful,
     )
+
+
+def int8_beside(variant: Variant) -> Variant | None:
+    """The int8 form that is shipped beside a built-in model, as a variant; None where none is."""
+    name = variant.model.removeprefix(BUILTIN)
+    if name == variant.model or f"{name}{_INT8}" not in builtin_names():
+        return None
+    return variant.model_copy(update={"model": f"{variant.model}{_INT8}", "sha256": None})
 
 
 def _builtin(name: str, directory: Path) -> tuple[Path, ModelCard | None]:

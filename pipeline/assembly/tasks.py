@@ -1,4 +1,4 @@
-"""One task of a scenario as the planner takes it: its input, its wishes, and its plan alone."""
+"""The tasks of a scenario as the planner takes them: models, inputs, wishes, each plan alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from accelerators.errors import AcceleratorError
 from pipeline.assembly.links import world_for
+from pipeline.assembly.models import LoadedModel, load_model
 from pipeline.assembly.policies import hedging_of, hedging_variant
 from pipeline.errors import (
     CutError,
@@ -14,25 +15,27 @@ from pipeline.errors import (
     OutputContractError,
     PipelineError,
     PlanError,
+    Problem,
     ScenarioError,
+    TaskSettingError,
 )
 from pipeline.planner.planning import Planned, Wishes, plan_task
 from pipeline.planner.pricing import HOP_TABLE
 from pipeline.planner.subjects import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.verifying import Verifier
 from pipeline.runtime.results import ResultCache
-from pipeline.runtime.spec import PictureInput, PillarInput, TaskSpec, TrackInput
+from pipeline.runtime.spec import PictureInput, PillarInput, TaskSpec, TensorInput, TrackInput
 from pipeline.runtime.timing import Hops
+from pipeline.tasks.outputs.registry import output_decoder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
     from pipeline.assembly.equipment import Equipment
-    from pipeline.assembly.models import LoadedModel
     from pipeline.runtime.drive import DriveFacts, StreamFacts
     from pipeline.scenario.loading import LoadedScenario
     from pipeline.scenario.models import Scenario, Task, Wire
@@ -40,6 +43,47 @@ if TYPE_CHECKING:
     Array = NDArray[np.generic[object]]
 
 _MIB = 1 << 20
+
+
+def first_models(
+    loaded: LoadedScenario, problems: list[Problem], cache_root: Path, *, allow_outside: bool
+) -> dict[str, LoadedModel]:
+    """Model of each task's first variant; what is wrong with one goes to `problems`."""
+    models: dict[str, LoadedModel] = {}
+    for name, task in loaded.scenario.tasks.items():
+        variant_name, variant = next(iter(task.variants.items()))
+        at = ("tasks", name, "variants", variant_name, "model")
+        try:
+            models[name] = load_model(
+                task,
+                variant,
+                beside=loaded.path,
+                directory=cache_root / "models",
+                allow_outside=allow_outside,
+            )
+            told = models[name].told
+            output_decoder(told.decoder, told.parameters)
+        except TaskSettingError as err:
+            problems.append(loaded.problem(("tasks", name, *err.at), str(err)))
+        except InputError as err:
+            where = at if name not in models else ("tasks", name, "output")
+            problems.append(loaded.problem(where, str(err)))
+    return models
+
+
+def misread(
+    loaded: LoadedScenario, models: dict[str, LoadedModel], facts: DriveFacts
+) -> Iterator[Problem]:
+    """Networks for pictures on a LiDAR's stream, and the other way about."""
+    for name, model in models.items():
+        stream = loaded.scenario.tasks[name].input.stream
+        kind = facts.streams[stream].kind
+        if isinstance(model.told.input, TrackInput | TensorInput):
+            continue
+        if isinstance(model.told.input, PillarInput) != (kind == "lidar"):
+            reads = "pictures" if kind == "lidar" else "a LiDAR's sweeps"
+            reason = f"{stream!r} is a {kind}, and {model.name} reads {reads}"
+            yield loaded.problem(("tasks", name, "input", "stream"), reason)
 
 
 def task_spec(name: str, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
@@ -62,8 +106,7 @@ def task_spec(name: str, model: LoadedModel, facts: StreamFacts) -> TaskSpec:
 
 def plan_one(
     loaded: LoadedScenario,
-    name: str,
-    spec: TaskSpec,
+    first: Subject,
     ladder: Mapping[str, Subject],
     model: LoadedModel,
     equipment: Equipment,
@@ -80,18 +123,9 @@ def plan_one(
         ScenarioError: No candidate may run, or something of it does not fit, with the key's line.
         PipelineError: The cache cannot be written.
     """
-    scenario = loaded.scenario
+    scenario, name = loaded.scenario, first.task.name
     task = scenario.tasks[name]
     paths = [path for path in scenario.paths.values() if name in path.tasks]
-    first = Subject(
-        task=spec,
-        variant=next(iter(task.variants)),
-        graph=model.graph,
-        model=model.sha256[:32],
-        result_bytes=0,
-        codecs=_codecs(task.wire, spec),
-        timing_only=model.timing_only,
-    )
     # What hedges the others is kept for that.
     competing = [s for variant, s in ladder.items() if variant != hedging_variant(loaded)]
     world = world_for(
@@ -168,7 +202,7 @@ def hops_of(equipment: Equipment) -> Hops:
     )
 
 
-def _codecs(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
+def codecs_of(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:
     """Codecs that cut tensors may cross by."""
     found: tuple[str, ...] = (wire.codec,)
     if wire.codec == "auto":

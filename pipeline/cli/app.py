@@ -173,6 +173,7 @@ def check(
                     name: {"frames": stream.frames, "width": stream.width, "height": stream.height}
                     for name, stream in found.facts.streams.items()
                 },
+                "numerics": {task.task: list(task.numerics) for task in found.plan.tasks},
                 "warnings": list(found.warnings),
             }
         )
@@ -184,6 +185,9 @@ def check(
         for name, stream in streams.items()
     )
     print(f"{scenario}: ok: {told}, {len(found.plan.tasks)} tasks")
+    for task in found.plan.tasks:
+        for line in task.numerics:
+            print(f" {task.task}: {line}")
     for warning in found.warnings:
         print(f" warning {warning}")
 

@@ -107,6 +107,8 @@ def _print_reasons(common: Common, document: PlanDocument, task: TaskDocument) -
         pin = f"  ({chosen['pin']})" if chosen["pin"] else ""
         print(f"  cut at {', '.join(chosen['cut'])}{pin}")
     print(f"  {task['explanation']}")
+    for line in task["numerics"]:
+        print(f"  {line}")
     for line in reason_lines(document, task):
         print(f"  {line}")
     for number, relaxed in enumerate(task["relaxations"]):

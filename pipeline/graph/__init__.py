@@ -1,5 +1,6 @@
 """ONNX file to typed graph; a graph cut into segments that run."""
 
+from pipeline.graph.counterparts import differs, is_quantised, write_counterpart
 from pipeline.graph.cutting import CutModel, cut_model
 from pipeline.graph.heads import (
     cut_candidates,
@@ -23,12 +24,15 @@ __all__ = [
     "cut_candidates",
     "cut_model",
     "cut_tensors",
+    "differs",
     "head_from_node",
     "is_head",
+    "is_quantised",
     "load_graph",
     "partings",
     "prefix_heads",
     "segment_work",
     "shape_tensors",
+    "write_counterpart",
     "write_parts",
 ]

@@ -136,7 +136,10 @@ def products(
 
     Returns:
         The products. The matrix is the factor that is a weight; where both or neither are, the
-        right one, or the left one if it is larger. Multiply-adds of all add up to `count`'s.
+        right one, or the left one if it is larger. A stack of matrices that all meet the same
+        vectors, since the other factor is no stack, is one matrix of all their rows: so both
+        readings are the same where the factors are equally large. Multiply-adds of all add up to
+        `count`'s.
     """
     op = node.op_type
     if op in _RECURRENT:
@@ -170,9 +173,9 @@ def products(
         return ()
     constant = tuple(name not in live for name in names)
     swapped = prod(left) > prod(right) if constant[0] == constant[1] else constant[0]
-    matrix = left if swapped else right
+    matrix, other = (left, right) if swapped else (right, left)
     depth = macs // prod(out)
-    matrices = prod(matrix[:-2])
+    matrices = prod(matrix[:-2]) if prod(other[:-2]) > 1 else 1
     rows = prod(matrix) // (depth * matrices)
     return (
         MatrixWork(

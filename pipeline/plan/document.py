@@ -155,7 +155,8 @@ class LayerDocument(TypedDict):
 class TaskDocument(TypedDict):
     """The candidates of one task; `chosen` is an index into them, or None.
 
-    `layers` are operators of the candidate that runs.
+    `layers` are operators of the candidate that runs; `numerics` says what the variants compute on
+    devices that know int8 alone.
     """
 
     name: str
@@ -167,6 +168,7 @@ class TaskDocument(TypedDict):
     layers: list[LayerDocument]
     relaxations: list[RelaxationDocument]
     robustness: RobustnessDocument | None
+    numerics: list[str]
 
 
 class PlanDocument(TypedDict):
@@ -245,6 +247,7 @@ def _task(task: TaskPlan, spans: Sequence[str]) -> TaskDocument:
             for relaxed in task.relaxations
         ],
         "robustness": robustness_document(task.robustness),
+        "numerics": list(task.numerics),
     }
 
 

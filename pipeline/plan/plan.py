@@ -259,6 +259,7 @@ class TaskPlan(Value, frozen=True, kw_only=True):
             runs beside other tasks is not, what would make that one so.
         robustness: What runs against what is best in the mean; None where nothing is in time then.
         beside: Whether it runs for the sake of the other tasks what it would not by itself.
+        numerics: What its variants compute on devices that know int8 alone, for people.
     """
 
     task: str
@@ -270,6 +271,7 @@ class TaskPlan(Value, frozen=True, kw_only=True):
     relaxations: tuple[Relaxation, ...] = ()
     robustness: Robustness | None = None
     beside: bool = False
+    numerics: tuple[str, ...] = ()
 
     @property
     def hedge(self) -> str:

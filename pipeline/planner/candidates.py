@@ -18,7 +18,7 @@ from pipeline.planner.coding import coding_parts, most_bytes
 from pipeline.planner.heads import heads
 from pipeline.planner.parts import Part, chunks, named
 from pipeline.planner.pricing import World, bus_step, host_step, move_step, run_step
-from pipeline.planner.siting import allowed, moved_bytes, sited
+from pipeline.planner.siting import allowed, lost, moved_bytes, sited
 from pipeline.planner.subjects import down_move, post_step
 from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.spec import PillarInput, TensorInput
@@ -130,7 +130,7 @@ def placed(subject: Subject, world: World, shape: Shape) -> list[Draft]:
         for far, far_gap in _sitings(graph, everything - shape.head, world.at(sites.cloud)):
             order = [*chunks(graph, shape.head, near), *chunks(graph, everything - shape.head, far)]
             base = f"{subject.task.name}/{subject.variant}"
-            parts = tuple(named(base, len(graph.operators), order))
+            parts = tuple(named(base, len(graph.operators), order, subject.tags))
             draft = _draft(subject, world, shape, parts)
             found.setdefault(draft.route.id, replace(draft, gap=max(near_gap, far_gap)))
     return list(found.values())
@@ -142,7 +142,12 @@ def _sitings(
     """Ways to share a site's operators among its devices, each with its optimality gap."""
     if not operators:
         return [({}, 0.0)]
-    alone = [d for d in devices if all(allowed(graph, index, d) for index in operators)]
+    barred = lost(graph, operators, devices)
+    alone = [
+        d
+        for d in devices
+        if not barred[d.name] and all(allowed(graph, index, d) for index in operators)
+    ]
     found = [(dict.fromkeys(operators, device.name), 0.0) for device in alone]
     if len(devices) > 1:
         shared = sited(graph, operators, devices)

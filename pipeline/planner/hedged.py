@@ -17,7 +17,7 @@ from pipeline.planner.sampling import idle_ns
 from pipeline.planner.valuing import too_full, too_late, too_slow, too_unlike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pipeline.plan.plan import Broken, Candidate
     from pipeline.planner.candidates import Draft
@@ -58,6 +58,7 @@ class Coverer:
         quantiles: Quantile tables by name.
         hedgers: The forms that are allowed.
         whole: Per variant the agreement of its network whole in the car.
+        measured: Agreement of what a draft of a variant makes.
     """
 
     world: World
@@ -66,6 +67,7 @@ class Coverer:
     quantiles: Mapping[str, tuple[int, ...]]
     hedgers: Sequence[Hedger]
     whole: Mapping[str, float | None]
+    measured: Callable[[Subject, Draft], float | None]
 
     def forms(self, subject: Subject, draft: Draft, candidate: Candidate) -> Iterator[Candidate]:
         """A candidate with each of the hedges; none where it stays in the car, or cannot run.
@@ -81,12 +83,19 @@ class Coverer:
         for hedger in self.hedgers:
             if hedger.subject is None:
                 hedge = tail_hedge(subject, self.world, draft)
-                agreement = self.whole.get(subject.variant)
+                agreement = self._of_tail(subject, hedge)
             else:
                 hedge = variant_hedge(hedger.subject, self.world) if draft.cut else None
                 agreement = hedger.agreement
             if hedge is not None and hedger.form != f"{VARIANT}{subject.variant}":
                 yield self._covered(hedger, subject, hedge, candidate, agreement)
+
+    def _of_tail(self, subject: Subject, hedge: HedgeDraft | None) -> float | None:
+        """Agreement of a tail's result; it is the whole network's where all the car is float32."""
+        near = self.world.at(self.world.sites.vehicle)
+        if hedge is None or not hedge.shared or not any(d.name in subject.tags for d in near):
+            return self.whole.get(subject.variant)
+        return self.measured(subject, hedge.chain)
 
     def _covered(
         self,

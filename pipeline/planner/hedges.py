@@ -94,6 +94,11 @@ class HedgeDraft:
         return self.draft.parts[-1:] if self.shared else self.draft.parts
 
     @property
+    def chain(self) -> Draft:
+        """The hedge from frame to result by itself, with all segments that it comes from."""
+        return replace(self.draft, route=self.route, cut=(), codecs=())
+
+    @property
     def own(self) -> tuple[RouteStep, ...]:
         """Steps that only the hedge has; `after` counts in its own route."""
         return self.route.steps[self.shared :]
@@ -147,7 +152,8 @@ def _on_edge(subject: Subject, world: World, covered: Draft) -> tuple[RouteStep,
         (part.device, part.operators) for part in covered.parts if part.operators <= covered.head
     ]
     chain = [*near, (world.edge.name, everything - covered.head)]
-    parts = tuple(named(f"{subject.task.name}/{subject.variant}", len(everything), chain))
+    base = f"{subject.task.name}/{subject.variant}"
+    parts = tuple(named(base, len(everything), chain, subject.tags))
     tail = parts[-1]
     work = segment_work(subject.graph, tail.operators, tail.segment)
     draft = replace(covered, parts=parts)

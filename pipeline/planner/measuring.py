@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.errors import PlanError
+from pipeline.errors import OutputContractError, PlanError
 from pipeline.planner.segments import segments_of
 from pipeline.runtime.priming import Computer, walk
 from pipeline.runtime.results import content_key
@@ -84,12 +84,23 @@ class Measure:
         return [decoder.decode_result(result) for result in results], down_bytes
 
     def of(self, draft: Draft, reference: Sequence[Result]) -> Measured:
-        """Mean agreement with the reference, mean bytes up, mean bytes down."""
+        """Mean agreement with the reference, mean bytes up, mean bytes down.
+
+        Where int8 makes of a part what the decoder refuses, nothing agrees, and what crosses is as
+        predicted.
+        """
         if self._subject.timing_only:
             return Measured(
                 agreement=None, up_bytes=self._timed_bytes(draft), down_bytes=TIMED_RESULT_BYTES
             )
-        decoder, results, up_bytes, down_bytes = self._results(draft)
+        try:
+            decoder, results, up_bytes, down_bytes = self._results(draft)
+        except OutputContractError:
+            if not any(part.device in self._subject.tags for part in draft.parts):
+                raise
+            return Measured(
+                agreement=0.0, up_bytes=self._timed_bytes(draft), down_bytes=TIMED_RESULT_BYTES
+            )
         scores = [
             decoder.agreement(decoder.decode_result(mine), theirs)
             for mine, theirs in zip(results, reference, strict=True)
@@ -138,7 +149,11 @@ class Measure:
         )
 
     def _maker(self, draft: Draft) -> str:
-        """Changes with anything that could change what a frame's chain makes."""
+        """Changes with anything that could change what a frame's chain makes.
+
+        Which parts are those of the int8 form the names of the segments tell, in the steps.
+        """
+        form = None if self._subject.int8 is None else self._subject.int8.graph
         what = {
             "version": _VERSION,
             "runtime": version("onnxruntime"),
@@ -147,6 +162,8 @@ class Measure:
             "parts": [sorted(part.operators) for part in draft.parts],
             "steps": [[to_plain(step.step), list(step.after)] for step in draft.route.steps],
         }
+        if form is not None:
+            what["int8"] = form.sha256
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
     def _timed_bytes(self, draft: Draft) -> int:

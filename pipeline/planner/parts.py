@@ -76,17 +76,23 @@ def _chunks(
     return found
 
 
-def named(base: str, count: int, found: Sequence[tuple[str, frozenset[int]]]) -> list[Part]:
+def named(
+    base: str,
+    count: int,
+    found: Sequence[tuple[str, frozenset[int]]],
+    tags: Mapping[str, str],
+) -> list[Part]:
     """Chunks with the names of their segments.
 
     The name says the range and, where there are other segments of the same range, a hash of the
     operators and of those before them; the whole network has its task's name alone. It holds no
-    device: the same operators are the same file.
+    device but what one makes of its operators: the same name is the same file.
 
     Args:
         base: Task and variant.
         count: Operators of the whole network.
         found: Device and operators of each chunk.
+        tags: What a name ends with on a device, where that computes another file.
     """
     parts = []
     before: list[int] = []
@@ -96,6 +102,7 @@ def named(base: str, count: int, found: Sequence[tuple[str, frozenset[int]]]) ->
             text = f"{sorted(before)} {sorted(operators)}"
             short = hashlib.sha256(text.encode()).hexdigest()[:6]
             name = f"{base}:{min(operators)}-{max(operators)}#{short}"
-        parts.append(Part(segment=name, operators=operators, device=device))
+        tagged = name + tags.get(device, "")
+        parts.append(Part(segment=tagged, operators=operators, device=device))
         before += operators
     return parts

@@ -154,7 +154,8 @@ def plan_task(
 
     Args:
         ladder: The task's variants that compete, each with its `result_bytes` still to be measured;
-            the first one's uncut, uncoded network is what results are compared with.
+            the first one's uncut, uncoded network as its file has it is what results are compared
+            with.
         world: What to price against.
         wishes: What the scenario asks.
         pictures: Data of a few frames: pixels or points, as `runtime.samples` has them.
@@ -173,9 +174,12 @@ def plan_task(
     reference: list[Result] = []
     measured_ladder = []
     for number, plain in enumerate(ladder):
-        measure = Measure(plain, pictures, cache=cache, directory=directory, now_ns=now_ns)
+        exact, measure = (
+            Measure(one, pictures, cache=cache, directory=directory, now_ns=now_ns)
+            for one in (replace(plain, int8=None), plain)
+        )
         try:
-            own, size = measure.reference(whole_draft(plain, world))
+            own, size = exact.reference(whole_draft(replace(plain, int8=None), world))
             reference = reference if number else own
             subject = replace(
                 plain,
@@ -209,6 +213,7 @@ def plan_task(
             if further is not None:
                 found[further[0].route.id] = further
         finally:
+            exact.close()
             measure.close()
     candidates = [candidate for _, candidate in found.values()]
     made = [draft for draft, _ in found.values()]
@@ -218,10 +223,10 @@ def plan_task(
     first = {subject.variant: subject for subject in measured_ladder}
     if wishes.hedging is not None:
 
-        def agreement(subject: Subject) -> float | None:
+        def agreement(subject: Subject, draft: Draft) -> float | None:
             measure = Measure(subject, pictures, cache=cache, directory=directory, now_ns=now_ns)
             try:
-                return measure.of(whole_draft(subject, world), reference).agreement
+                return measure.of(draft, reference).agreement
             finally:
                 measure.close()
 
@@ -269,16 +274,21 @@ def _coverer(
     wishes: Wishes,
     quantiles: Mapping[str, tuple[int, ...]],
     candidates: Sequence[Candidate],
-    agreement: Callable[[Subject], float | None],
+    agreement: Callable[[Subject, Draft], float | None],
 ) -> Coverer:
     """What covers the candidates, each hedge with what its own answer agrees."""
-    whole = {c.route.variant: c.agreement for c in candidates if not c.cut}
+    whole: dict[str, float | None] = {}
+    for candidate in candidates:
+        if not candidate.cut:  # the first of a variant is what a hedge runs whole
+            whole.setdefault(candidate.route.variant, candidate.agreement)
     hedgers = [Hedger(form=TAIL, subject=None, agreement=None)] if hedging.tail else []
     hedgers += [
         Hedger(
             form=f"{VARIANT}{subject.variant}",
             subject=subject,
-            agreement=whole[subject.variant] if subject.variant in whole else agreement(subject),
+            agreement=whole[subject.variant]
+            if subject.variant in whole
+            else agreement(subject, whole_draft(subject, world)),
         )
         for subject in hedging.variants
     ]
@@ -289,6 +299,7 @@ def _coverer(
         quantiles=quantiles,
         hedgers=hedgers,
         whole=whole,
+        measured=agreement,
     )
 
 

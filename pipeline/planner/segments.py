@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from pipeline.graph import cut_model, partings, write_parts
+from pipeline.graph import cut_model, partings, write_counterpart, write_parts
 from pipeline.runtime.spec import SegmentSpec
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def segments_of(subject: Subject, draft: Draft, directory: Path) -> list[SegmentSpec]:
     """Write a draft's segments as ONNX files, where they are not there yet.
 
+    A part on a device that knows int8 alone is that of the network's int8 form, where it has one.
     Of a model that is there for its timing alone nothing is written, and no file is named.
 
     Raises:
@@ -36,17 +37,28 @@ def segments_of(subject: Subject, draft: Draft, directory: Path) -> list[Segment
         files = [cut.head, cut.tail]
     else:
         files = [*write_parts(graph, order, directory)]
-    return [
-        SegmentSpec(
-            name=part.segment,
-            artefact="" if file is None else str(file),
-            sha256=graph.sha256 if file in (None, graph.path) else _sha256(file),
-            inputs=parting.inputs,
-            outputs=parting.outputs,
-            passes=parting.passes,
+    found = []
+    for part, parting, plain in zip(draft.parts, partings(graph, order), files, strict=True):
+        file, computes = plain, ""
+        if subject.int8 is not None:
+            computes = subject.int8.words.get(part.device, "")
+            form = subject.int8.graph if part.device in subject.int8.devices else None
+            if form is not None and len(order) == 1:
+                file = form.path
+            elif form is not None:
+                file = write_counterpart(form, parting.inputs, parting.outputs, directory)
+        found.append(
+            SegmentSpec(
+                name=part.segment,
+                artefact="" if file is None else str(file),
+                sha256=graph.sha256 if file in (None, graph.path) else _sha256(file),
+                inputs=parting.inputs,
+                outputs=parting.outputs,
+                passes=parting.passes,
+                computes=computes,
+            )
         )
-        for part, parting, file in zip(draft.parts, partings(graph, order), files, strict=True)
-    ]
+    return found
 
 
 def _sha256(path: Path | None) -> str:

@@ -5,12 +5,17 @@ transfer over the site's bus, and the fixed time of one more run at its new plac
 for every tensor, though a route moves several at once and may have been there anyway, so the sum is
 cautious. What enters a site or leaves it comes from its host and costs nothing here. `Device.price`
 of the chunks that come of it decides.
+
+What no other device of a site runs itself but leaves to its host, a memory that computes is given
+only where its units are quicker than the processor before them: against a host what it seems to
+gain is the difference of two fixed times of software, both assumed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from accelerators.device import Losing
 from accelerators.work import BYTES_PER_ELEMENT
 from pipeline.graph import segment_work
 from pipeline.planner.fusing import fused_groups
@@ -42,7 +47,14 @@ def sited(
         better; None where some operator can run on no device.
     """
     inside = frozenset(operators)
-    costs = {placed.name: costs_ns(graph, inside, placed) for placed in devices}
+    barred = lost(graph, inside, devices)
+    costs = {
+        placed.name: {
+            index: None if index in barred[placed.name] else cost
+            for index, cost in costs_ns(graph, inside, placed).items()
+        }
+        for placed in devices
+    }
     units = _units(graph, inside, devices)
     unit_of = {index: at for at, unit in enumerate(units) for index in unit}
     rows = tuple(
@@ -88,6 +100,33 @@ def costs_ns(graph: Graph, inside: Collection[int], placed: PlacedDevice) -> dic
 def allowed(graph: Graph, index: int, placed: PlacedDevice) -> bool:
     """Whether a device is given an operator at all."""
     return placed.ops is None or graph.operators[index].op_type in placed.ops
+
+
+def lost(
+    graph: Graph, operators: Collection[int], devices: Sequence[PlacedDevice]
+) -> dict[str, frozenset[int]]:
+    """Products that a memory is not given: its units lose, and others leave them to their host.
+
+    Args:
+        graph: The graph.
+        operators: Operators that the site runs, by index.
+        devices: Its devices.
+    """
+    order = sorted(operators)
+    slow: dict[str, frozenset[int]] = {}
+    for placed in devices:
+        flags = [False] * len(order)
+        if isinstance(placed.device, Losing) and len(devices) > 1:
+            work = segment_work(graph, operators, "site")
+            flags = placed.device.lost(work, batch=1, precision=placed.precision).tolist()
+        slow[placed.name] = frozenset(i for i, flag in zip(order, flags, strict=True) if flag)
+
+    def only_hosts_take(index: int) -> bool:
+        takers = [p for p in devices if allowed(graph, index, p) and index not in slow[p.name]]
+        work = graph.operators[index].work
+        return bool(takers) and not any(p.device.supports(work) for p in takers)
+
+    return {name: frozenset(filter(only_hosts_take, given)) for name, given in slow.items()}
 
 
 def moved_bytes(tensor: Tensor, one: PlacedDevice, other: PlacedDevice) -> int:

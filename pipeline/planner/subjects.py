@@ -10,6 +10,8 @@ from pipeline.plan.steps import Move
 from pipeline.planner.pricing import host_step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.graph.model import Graph
     from pipeline.plan.routes import RouteStep
     from pipeline.planner.pricing import World
@@ -18,6 +20,30 @@ if TYPE_CHECKING:
 TENSOR_CODECS = ("float32", "float16", "int8")
 SPARSE_CODECS = ("sparse", "sparse:int8")
 """Offered besides where the input is a LiDAR's: tensors of its networks are mostly zero."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Int8:
+    """What a network computes on the devices of a task that know int8 alone.
+
+    Attributes:
+        graph: The network in int8, its tensors named alike; None where it stays float32.
+        id: What it was made from, hexadecimal, the same on every machine.
+        devices: Names of those that compute it; the others stay with float32.
+        words: How each computes, by name, for people, such as `int8, quantised from 16 frames`.
+    """
+
+    graph: Graph | None
+    id: str
+    devices: frozenset[str]
+    words: Mapping[str, str]
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What tells a segment in int8 from the same operators in float32, by device."""
+        if self.graph is None:
+            return {}
+        return dict.fromkeys(self.devices, f"@int8-{self.id[:8]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +60,8 @@ class Subject:
         pins: Names of nodes that `split@NODE` pins, besides the best cuts.
         stay: Names of tensors that may not leave the car.
         timing_only: Whether the network is never run, only priced.
+        int8: What it computes on devices that know int8 alone; None where it runs as its file has
+            it on every device.
     """
 
     task: TaskSpec
@@ -45,6 +73,12 @@ class Subject:
     pins: tuple[str, ...] = ()
     stay: frozenset[str] = frozenset()
     timing_only: bool = False
+    int8: Int8 | None = None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the names of its segments end with, by device; nothing where a device is missing."""
+        return {} if self.int8 is None else self.int8.tags
 
 
 def post_step(subject: Subject, world: World, site: str) -> RouteStep:

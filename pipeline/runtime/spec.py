@@ -31,6 +31,8 @@ class SegmentSpec(Value, frozen=True, kw_only=True):
         outputs: Names of the tensors it makes, in the file's order.
         passes: Names of tensors it does not make but hands on: an input that the tail reads too,
             or a network output that the head has made.
+        computes: How an emulated device that knows int8 alone computes it, for people; empty where
+            it computes as its file has it.
     """
 
     name: str
@@ -39,6 +41,7 @@ class SegmentSpec(Value, frozen=True, kw_only=True):
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     passes: tuple[str, ...] = ()
+    computes: str = ""
 
 
 class PictureInput(Value, frozen=True, kw_only=True):

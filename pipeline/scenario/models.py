@@ -125,6 +125,7 @@ class Device(ScenarioModel):
     compute: Literal["ahead"] = "ahead"
     slots: int = Field(default=1, ge=1, le=64)
     precision: Literal["float32", "float16", "int8", "w8a16"] | None = None
+    numerics: Literal["auto", "float32", "int8"] = "auto"
     batch: int = Field(default=1, ge=1, le=64)
     ops: list[str] | None = Field(default=None, min_length=1)
     memory: Size | None = Field(default=None, gt=0)
@@ -195,6 +196,7 @@ class Task(ScenarioModel):
     raw_pixels_stay: bool = False
     min_agreement: Share | None = None
     devices: list[str] | None = Field(default=None, min_length=1)
+    calibration_frames: int = Field(default=16, ge=1, le=512)
 
     @property
     def decoder(self) -> Output | None:

@@ -132,6 +132,9 @@ def _devices(scenario: Scenario) -> Iterator[tuple[Location, str]]:
             yield ("devices", name, "faults"), "are for emulated devices; a real one is not slowed"
         if device.backend is not None and device.ops is not None:
             yield ("devices", name, "ops"), "is for emulated devices; a real one runs it all"
+        if device.backend is not None and device.numerics != "auto":
+            reason = "is for emulated devices; a real one computes what its network's file has"
+            yield ("devices", name, "numerics"), reason
         if device.site == VEHICLE and device.batch > 1:
             yield ("devices", name, "batch"), "is for the cloud's device"
         if device.site not in scenario.sites:

@@ -66,7 +66,13 @@ def build_document(ledger: Ledger, rules: Sequence[PathRule], facts: RunFacts) -
             for task, scores in facts.accuracy.items()
         },
         "devices": [
-            {"name": d.name, "id": d.id, "label": d.label, "compute": d.compute or None}
+            {
+                "name": d.name,
+                "id": d.id,
+                "label": d.label,
+                "compute": d.compute or None,
+                "computes": dict(d.computes),
+            }
             for d in facts.devices
         ],
         "hosts": dict(facts.hosts),

@@ -25,12 +25,14 @@ class DeviceFacts:
         id: Id of its spec or backend.
         label: How far its prices can be believed.
         compute: When an emulated device's outputs are computed; None for a real one.
+        computes: Of one that knows int8 alone how it computes, by segment, for people.
     """
 
     name: str
     id: str
     label: str
     compute: str | None
+    computes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def emulated(self) -> bool:

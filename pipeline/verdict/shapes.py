@@ -138,12 +138,13 @@ class GateDocument(TypedDict):
 
 
 class DeviceDocument(TypedDict):
-    """One device; `compute` is null for a real one."""
+    """One device; `compute` is null for a real one, `computes` by segment where int8 is all."""
 
     name: str
     id: str
     label: str
     compute: str | None
+    computes: dict[str, str]
 
 
 class EvidenceDocument(TypedDict):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from accelerators import registry
 from accelerators.work import MatrixWork
-from pipeline.graph import load_graph
+from pipeline.graph import load_graph, segment_work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +86,31 @@ def test_the_larger_of_two_live_factors_is_the_matrix(sketch: Sketch, tmp_path: 
     assert work(sketch, tmp_path, sketch.add("MatMul", k, q)).products == (
         MatrixWork(rows=60, depth=8, vectors=1, matrices=4, constant=False),
     )
+
+
+def test_a_stack_that_meets_one_matrix_is_one_tall_matrix(sketch: Sketch, tmp_path: Path) -> None:
+    """Whichever side it is on; it is vectors where the other factor is larger."""
+    stack, one = sketch.input("stack", 4, 6, 8), sketch.input("one", 8, 5)
+    (tall,) = work(sketch, tmp_path, sketch.add("MatMul", stack, one)).products
+    assert tall == MatrixWork(rows=24, depth=8, vectors=5, constant=False)
+
+
+@pytest.mark.parametrize("device", ["skhynix-gddr6-aim", "samsung-hbm-pim"])
+def test_a_price_in_memory_does_not_fall_where_the_other_factor_becomes_the_larger(
+    device: str, sketch: Sketch, tmp_path: Path
+) -> None:
+    """64 matrices of 7 rows against one of ever more columns: 448 are as large as all of them."""
+    prices = []
+    for columns in (420, 447, 448, 449, 470):
+        fresh = type(sketch)()
+        stack, one = fresh.input("stack", 64, 7, 128), fresh.input("one", 128, columns)
+        fresh.outputs = [fresh.add("MatMul", stack, one)]
+        graph = load_graph(fresh.save(tmp_path / f"{columns}.onnx"))
+        segment = segment_work(graph, range(len(graph.operators)), "product")
+        cost = registry.device(device).price(segment, batch=1, precision="float16")
+        prices.append(cost.latency_ns)
+    assert prices == sorted(prices)
+    assert prices[-1] < 1.2 * prices[0]
 
 
 @pytest.mark.parametrize(("kind", "gates"), [("GRU", 3), ("LSTM", 4), ("RNN", 1)])

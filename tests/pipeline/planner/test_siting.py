@@ -14,7 +14,7 @@ from accelerators import registry
 from pipeline.graph import load_graph, segment_work
 from pipeline.planner.parts import chunks, named
 from pipeline.planner.pricing import PlacedDevice
-from pipeline.planner.siting import allowed, costs_ns, moved_ns, sited
+from pipeline.planner.siting import allowed, costs_ns, lost, moved_ns, sited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,20 +92,55 @@ def test_wide_products_of_one_vector_go_to_the_memory(tmp_path: Path) -> None:
     assert set(devices_of(graph, [NPU, PIM]).values()) == {"pim0"}
 
 
-@pytest.mark.parametrize("main", ["nvidia-l4", "npu-pim-package"])
+@pytest.mark.parametrize("main", ["rebellions-atom", "nvidia-l4", "npu-pim-package"])
 @pytest.mark.parametrize("width", [64, 256])
 def test_a_small_recurrent_cell_stays_off_the_memory(main: str, width: int, tmp_path: Path) -> None:
     """It would pay for a start of the units at every step; inside a package likewise.
 
-    Beside `rebellions-atom` it goes there all the same: that spec takes its products, and so
-    recurrent cells, from another device's fit, at ten microseconds and more each.
+    `rebellions-atom` leaves it to its host, at more than the units take: still it does not move,
+    since the processor before the units would be done with it sooner than they are.
     """
     graph = chain(tmp_path / "gru.onnx", width, ["GRU", "GRU"], steps=8)
     first = device("cloud0", main, "float16")
+    cells = [op.index for op in graph.operators if op.op_type == "GRU"]
     assert set(devices_of(graph, [first, PIM]).values()) == {"cloud0"}
+    everything = range(len(graph.operators))
+    barred = cells if main == "rebellions-atom" else []
+    assert lost(graph, everything, [first, PIM]) == {
+        "cloud0": frozenset(),
+        "pim0": frozenset(barred),
+    }
+    own, units = (costs_ns(graph, everything, placed) for placed in (first, PIM))
+    dearer = [(own[cell] or 0) > (units[cell] or 0) for cell in cells]
+    assert all(dearer) if main == "rebellions-atom" else not any(dearer)
     work = segment_work(graph, range(len(graph.operators)), "all")
     shares = registry.device("npu-pim-package").price(work, batch=1, precision="float16").ops
     assert {share.on for share in shares} == {"package-npu"}
+
+
+def test_a_large_recurrent_cell_goes_to_the_memory_beside_a_host_too(tmp_path: Path) -> None:
+    """There the units are quicker than the processor before them."""
+    graph = chain(tmp_path / "gru.onnx", 2048, ["GRU"], steps=8)
+    everything = range(len(graph.operators))
+    assert not any(lost(graph, everything, [NPU, PIM]).values())
+    assert devices_of(graph, [NPU, PIM])["t0"] == "pim0"
+
+
+def test_a_small_product_is_compared_by_price_with_an_npu_that_runs_it(tmp_path: Path) -> None:
+    """The units lose to their processor; but there is no host in the comparison."""
+    graph = chain(tmp_path / "narrow.onnx", 512, ["MatMul"])
+    assert PIM.device.price(segment_work(graph, [0], "one"), batch=1, precision="float16").warnings
+    assert not any(lost(graph, [0], [NPU, PIM]).values())
+
+
+def test_what_loses_in_a_memory_stays_there_where_nothing_else_takes_it(tmp_path: Path) -> None:
+    """Alone at its site, or beside another memory alone."""
+    graph = chain(tmp_path / "gru.onnx", 64, ["GRU"], steps=8)
+    everything = range(len(graph.operators))
+    assert lost(graph, everything, [PIM]) == {"pim0": frozenset()}
+    other = device("pim1", "samsung-hbm-pim", "float16")
+    assert not any(lost(graph, everything, [PIM, other]).values())
+    assert set(devices_of(graph, [PIM, other]).values()) <= {"pim0", "pim1"}
 
 
 def test_a_device_is_given_only_what_its_ops_name(tmp_path: Path) -> None:
@@ -182,7 +217,7 @@ def test_chunks_are_convex_and_in_an_order_that_runs(tmp_path: Path) -> None:
             makers = {graph.tensors[name].producer for name in graph.operators[index].inputs}
             assert makers - {None} <= over | operators
         over |= operators
-    names = [part.segment for part in named("t/v", 5, found)]
+    names = [part.segment for part in named("t/v", 5, found, {})]
     assert len(set(names)) == len(names)
 
 

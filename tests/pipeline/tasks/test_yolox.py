@@ -102,6 +102,18 @@ def test_what_scores_less_than_the_limit_is_left_out() -> None:
     assert len(Yolox(score=0.51).decode({"output": output}, GEOMETRY)) == 0
 
 
+@pytest.mark.parametrize("score", [1.0072, 1.0])
+def test_what_int8_rounds_beyond_one_counts_as_one(score: float) -> None:
+    """A step or two of int8 is no missing sigmoid; a tenth is."""
+    output = silence()
+    say(output, (100, 200, 300, 320), score=score)
+    (found,) = Yolox().decode({"output": output}, GEOMETRY).scores
+    assert found == 1.0
+    say(output, (100, 200, 300, 320), score=1.1)
+    with pytest.raises(OutputContractError, match="before its sigmoid"):
+        Yolox().decode({"output": output}, GEOMETRY)
+
+
 def test_no_more_boxes_than_asked_for() -> None:
     """A network gone wild is bounded."""
     output = silence()
