@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[3]
-URBAN = ROOT / "examples" / "urban" / "scenario.yaml"
+TWO_CAMERAS = ROOT / "tests" / "pipeline" / "two_cameras.yaml"
 SHORT = (
     "drive.synthetic.length=3s",
     "links.cell.faults=[{at: 1s, for: 1s, kind: blackout}]",
@@ -38,7 +38,7 @@ def run(
         "-c",
         "from pipeline.cli import main; main()",
         "run",
-        str(URBAN),
+        str(TWO_CAMERAS),
         "--virtual",
         "--json",
     ]

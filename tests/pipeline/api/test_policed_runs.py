@@ -12,14 +12,14 @@ from pipeline import api
 if TYPE_CHECKING:
     from pipeline.ledger.rows import Row
 
-URBAN = Path(__file__).parents[3] / "examples" / "urban" / "scenario.yaml"
+TWO_CAMERAS = Path(__file__).parents[1] / "two_cameras.yaml"
 SHORT = ("drive.synthetic.length=5s", "run.sizes=modelled")
 OUTAGE = "links.cell.faults=[{at: 1s, for: 2s, kind: blackout}]"
 
 
 def _run(folder: Path, *settings: str) -> tuple[list[Row], api.Result]:
     options = api.Options(overrides=(*SHORT, *settings))
-    result = api.run(URBAN, options, virtual=True, out=folder / "run")
+    result = api.run(TWO_CAMERAS, options, virtual=True, out=folder / "run")
     return list(result.ledger.rows()), result
 
 
@@ -91,7 +91,7 @@ def test_regions_follow_the_uplink_s_rate_and_come_back(tmp_path: Path) -> None:
 def test_a_deadline_that_the_hedge_cannot_meet_is_warned_about() -> None:
     """With the key's line; it runs all the same."""
     settings = ("policy.hedge={start: latest, margin: 149ms}",)
-    assembled = api.check(URBAN, api.Options(overrides=(*SHORT, *settings)))
+    assembled = api.check(TWO_CAMERAS, api.Options(overrides=(*SHORT, *settings)))
     assert any("policy.hedge.start" in warning for warning in assembled.warnings)
 
 
@@ -99,7 +99,7 @@ def test_a_deadline_that_the_hedge_cannot_meet_is_warned_about() -> None:
 def test_other_starts_are_never_later_than_the_safe_one(start: str) -> None:
     """Cost-based and explicit starts come from the scenario into the hedge's timer."""
     settings = (f"policy.hedge={{start: {start}}}",)
-    assembled = api.check(URBAN, api.Options(overrides=(*SHORT, *settings)))
+    assembled = api.check(TWO_CAMERAS, api.Options(overrides=(*SHORT, *settings)))
     hedge = assembled.spec.core.tasks["objects"].ways[0].hedge
     assert hedge is not None
     assert hedge.start == "after"
@@ -110,7 +110,7 @@ def test_other_starts_are_never_later_than_the_safe_one(start: str) -> None:
 
 def test_batches_are_priced_and_never_dearer_than_one_by_one() -> None:
     """The cloud's steps carry the price of two."""
-    assembled = api.check(URBAN, api.Options(overrides=SHORT))
+    assembled = api.check(TWO_CAMERAS, api.Options(overrides=SHORT))
     core = assembled.spec.core
     assert core.cloud.batch == {"cloud0": 2}
     steps = [s for s in core.tasks["objects"].steps if s.batch_ns]
@@ -122,7 +122,7 @@ def test_batches_are_priced_and_never_dearer_than_one_by_one() -> None:
 def test_the_plan_names_the_hedge_of_the_route_that_runs() -> None:
     """`splitway plan --json` and plan.json; an unhedged task has none."""
     for settings, expected in (((), "tail"), (("policy.hedge={start: never}",), None)):
-        _, document = api.plan(URBAN, api.Options(overrides=(*SHORT, *settings)))
+        _, document = api.plan(TWO_CAMERAS, api.Options(overrides=(*SHORT, *settings)))
         for task in document["tasks"]:
             named = [candidate["hedge"] for candidate in task["candidates"]]
             assert named[task["run"]] == expected

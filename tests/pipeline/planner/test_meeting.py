@@ -9,7 +9,7 @@ import pytest
 from pipeline import api
 from pipeline.planner.meeting import shifts_ns
 
-URBAN = Path(__file__).parents[3] / "examples" / "urban" / "scenario.yaml"
+TWO_CAMERAS = Path(__file__).parents[1] / "two_cameras.yaml"
 STEADY = (
     *("drive.synthetic.length=5s", "run.sizes=modelled", "links.cell.profile=null"),
     *("links.cell.up=20Mbit/s", "links.cell.down=50Mbit/s", "links.cell.rtt=20ms"),
@@ -29,7 +29,7 @@ def test_a_partner_s_frame_is_due_when_the_nearest_of_its_stream_is() -> None:
 def test_a_fused_path_is_predicted_and_held_against_the_run(tmp_path: Path) -> None:
     """The anchor waits for the partner's later frame, and no span is off."""
     options = api.Options(overrides=STEADY)
-    result = api.run(URBAN, options, virtual=True, out=tmp_path / "run")
+    result = api.run(TWO_CAMERAS, options, virtual=True, out=tmp_path / "run")
     found = result.document["paths"]
     surround = next(path for path in found if path["name"] == "surround")["prediction"]
     assert surround is not None
@@ -48,7 +48,7 @@ def test_a_set_that_waits_for_nobody_is_not_predicted_to(tmp_path: Path) -> None
     """At most as long as the path waits, whatever the partner takes."""
     path = "paths.surround.from={anchor: front, with: {left: {wait: 5ms, partial: allowed}}}"
     options = api.Options(overrides=(*STEADY, path))
-    result = api.run(URBAN, options, virtual=True, out=tmp_path / "run")
+    result = api.run(TWO_CAMERAS, options, virtual=True, out=tmp_path / "run")
     paths = result.document["paths"]
     surround = next(p for p in paths if p["name"] == "surround")["prediction"]
     assert surround is not None

@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import ScenarioError
 from pipeline.scenario.loading import load_scenario
 
-URBAN = Path(__file__).parents[3] / "examples" / "urban" / "scenario.yaml"
+TWO_CAMERAS = Path(__file__).parents[1] / "two_cameras.yaml"
 
 BAD = {
     "policy.hedge={start: never, with: tail}": ("policy.hedge", "says how to hedge"),
@@ -74,14 +74,14 @@ def test_what_contradicts_itself_is_named_with_its_key(setting: str) -> None:
     """Nothing runs, and the key and the reason are said."""
     key, reason = BAD[setting]
     with pytest.raises(ScenarioError) as caught:
-        load_scenario(URBAN, overrides=[setting])
+        load_scenario(TWO_CAMERAS, overrides=[setting])
     found = [(problem.key, problem.reason) for problem in caught.value.problems]
     assert any(at == key and reason in text for at, text in found), found
 
 
 def test_problems_carry_the_file_and_the_line(tmp_path: Path) -> None:
     """As every problem of a scenario."""
-    text = URBAN.read_text(encoding="utf-8").replace("start: latest", "start: never")
+    text = TWO_CAMERAS.read_text(encoding="utf-8").replace("start: latest", "start: never")
     path = tmp_path / "bad.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ScenarioError) as caught:
@@ -93,6 +93,6 @@ def test_problems_carry_the_file_and_the_line(tmp_path: Path) -> None:
 
 def test_a_hedge_is_taken_back_with_null() -> None:
     """From the command line, or by a file that extends another, whatever the hedge was."""
-    loaded = load_scenario(URBAN, overrides=["policy.hedge=null"])
+    loaded = load_scenario(TWO_CAMERAS, overrides=["policy.hedge=null"])
     assert loaded.scenario.policy.hedge.start == "never"
-    assert load_scenario(URBAN).scenario.policy.hedge.start == "latest"
+    assert load_scenario(TWO_CAMERAS).scenario.policy.hedge.start == "latest"
