@@ -116,7 +116,7 @@ def _running(benched: Subject, asked: argparse.Namespace) -> dict[str, Callable[
         "split": lambda: split.measure(benched, runs=40 if quick else 300),
         "agreement": lambda: agreement.measure(loops=1 if quick else 4, repeats=1 if quick else 2),
         "choices": lambda: choices.measure(
-            seconds=8 if quick else 20, most_cases=1 if quick else None
+            seconds=8 if quick else 16, most_cases=1 if quick else None
         ),
         "tracing": lambda: tracing.measure(benched, length_ns=(8 if quick else 60) * _S),
         "memory": lambda: memory.measure(benched, length_ns=int(minutes * 60 * _S)),
