@@ -32,6 +32,7 @@ tasks:
     route: edge
 paths:
   front: {from: front, through: [objects], e2e: 200ms, horizon: 2s}
+policy: {in_flight: 1}
 run: {seed: 5}
 evidence: {images: none}
 """
