@@ -40,7 +40,7 @@ evidence: {images: none}
 
 @pytest.mark.slow
 def test_a_large_network_on_a_slow_device_wins_offline_and_loses_in_time(tmp_path: Path) -> None:
-    """By three points each way, in the urban scene, on a control unit without an NPU at half its clock.
+    """By three points each way, in the urban scene, on a control unit at half its clock.
 
     Of the large network a quarter of the frames is answered, all of them late, and each answer is
     better; the small one answers more of them sooner. The world moves on meanwhile.
