@@ -70,6 +70,10 @@ def scoring_facts(assembled: Assembled) -> ScoringFacts:
             kind=decoder.kind,
             classes=known_names(decoder),
             same={} if asked is None else dict(asked.classes),
+            forecast=any(
+                name in path.through and not scenario.forecasters.isdisjoint(path.through)
+                for path in scenario.paths.values()
+            ),
         )
     streams = {
         name: StreamSize(
@@ -106,7 +110,10 @@ def score_outcome(directory: Path, assembled: Assembled, rows: Sequence[Row]) ->
     tasks = [name for name in facts.tasks if name not in assembled.untrained]
     for stream in dict.fromkeys(facts.tasks[name].stream for name in tasks):
         try:
-            kinds = {facts.tasks[name].kind for name in tasks if facts.tasks[name].stream == stream}
+            read = [facts.tasks[name] for name in tasks if facts.tasks[name].stream == stream]
+            kinds = {task.kind for task in read}
+            if any(task.forecast for task in read):
+                kinds.add("forecasts")
             truth = _labels(assembled, stream, kinds)
         except InputError as err:
             notes.append(f"accuracy: {err}")

@@ -24,12 +24,14 @@ class TaskFacts(Value, frozen=True, kw_only=True):
         kind: What its results are.
         classes: Names of the classes or masks that it knows; empty where its decoder does not say.
         same: Names that stand for another, as the scenario has them.
+        forecast: Whether some path says where its objects will be.
     """
 
     stream: str
     kind: str
     classes: tuple[str, ...] = ()
     same: dict[str, str] = field(default_factory=dict)
+    forecast: bool = False
 
 
 class StreamSize(Value, frozen=True, kw_only=True):

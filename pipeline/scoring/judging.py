@@ -234,6 +234,8 @@ def _score_boxes_3d(
         }
     if results.tracked:
         _note_tracks(score, score_tracks(sights_3d_of(there, found, pairs.every)))
+    if results.forecasts:
+        _score_forecasts(score, results, truth, pairs)
     score.unscored = common.unscored
     for class_, name in enumerate(common.names):
         score.by_class[name] = {
@@ -283,6 +285,7 @@ def _score_forecasts(
     found = score_forecasts(
         (truth.futures[frame], results.forecasts[result])
         for frame, result in zip(pairs.own.truths.tolist(), pairs.own.found.tolist(), strict=True)
+        if frame in truth.futures
     )
     if found is None:
         return

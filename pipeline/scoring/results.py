@@ -43,6 +43,7 @@ class Part(msgspec.Struct, gc=False):
     bits: str = ""
     step_ns: int = 0
     positions_m: list[list[tuple[float, float]]] | None = None
+    forecasts: Part | None = None
 
     @property
     def kind(self) -> ResultKind:
@@ -83,7 +84,7 @@ class TaskResults:
         boxes: Boxes in pictures.
         boxes_3d: Boxes in space.
         masks: Areas.
-        forecasts: Expected places.
+        forecasts: Expected places, also of objects in space that a path forecasts.
     """
 
     task: str
@@ -171,7 +172,9 @@ def _table(
             names=tuple(dict.fromkeys((*declared, *seen))),
             frames=np.array(frames, np.int64),
         )
-        return _FILLED[kind](table, parts)
+        table = _FILLED[kind](table, parts)
+        ahead = [part.forecasts for part in parts if part.forecasts is not None]
+        return _with_forecasts(table, ahead) if len(ahead) == len(parts) > 0 else table
     except (ValueError, zlib.error) as err:
         raise ScoringError(f"{file.name}: results of task {task}: {err}") from err
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,7 +64,7 @@ def windows(split: Split, folder: Path, *, workers: int = 2) -> Windows:
     path = folder / f"courses-{split}-{digest(planned)}.npz"
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
             made = list(pool.map(_windows_of, planned, chunksize=4))
         part = path.with_suffix(".part.npz")
         np.savez(

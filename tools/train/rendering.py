@@ -6,6 +6,7 @@ import argparse
 import hashlib
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,7 +104,7 @@ def _render(planned: Sequence[Trip], place: Path, *, workers: int) -> None:
     if not missing:
         return
     starts = np.concatenate([[0], np.cumsum([trip.shots for trip in planned])])
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         jobs = [pool.submit(_render_trip, planned[k], k, int(starts[k]), place) for k in missing]
         for done, job in enumerate(as_completed(jobs), 1):
             job.result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +76,7 @@ def _cast(planned: Sequence[Trip], place: Path, *, workers: int) -> None:
     missing = [k for k in range(len(planned)) if not (place / f"{k:04}.npz").is_file()]
     if not missing:
         return
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         jobs = [pool.submit(_cast_trip, planned[k], k, place) for k in missing]
         for done, job in enumerate(as_completed(jobs), 1):
             job.result()

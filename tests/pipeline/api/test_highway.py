@@ -38,7 +38,7 @@ def test_the_detector_is_cut_inside_and_agrees_with_itself_uncut() -> None:
     chosen = objects["candidates"][objects["chosen"] or 0]
     assert chosen["route"] == "split"
     assert chosen["agreement"] is not None
-    assert chosen["agreement"] >= 0.98
+    assert chosen["agreement"] >= 0.94  # the cloud's device knows int8 alone
     raw = next(c for c in objects["candidates"] if c["route"] == "raw")
     assert chosen["bytes_up"] < raw["bytes_up"] / 4
     assert all(step["do"] in ("run", "host", "move") for step in chosen["steps"])

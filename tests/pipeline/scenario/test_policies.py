@@ -28,7 +28,7 @@ BAD = {
         "policy.hedge.start",
         "must be a duration with a unit",
     ),
-    "policy.hedge={start: latest, with: head}": ("policy.hedge.with", "is tail, or variant:NAME"),
+    "policy.hedge={start: latest, with: head}": ("policy.hedge.with", "is tail, variant:NAME"),
     "policy.hedge={start: latest, with: 'variant:tiny'}": (
         "policy.hedge.with",
         "has no variant 'tiny'; it has untrained",
