@@ -9,22 +9,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from accelerators.work import weakest
 from pipeline.api.accuracy import Accuracy, score_outcome, write_facts
 from pipeline.api.calls import RUNS, Result
 from pipeline.api.delivering import write_results
 from pipeline.api.following import follow_results
 from pipeline.api.modelling import MODEL, predicted_sizes, write_model
+from pipeline.api.noting import run_notes
 from pipeline.api.rerunning import CORE, seal_outcome
 from pipeline.api.rules import accuracy_rules_of, rules_of
+from pipeline.api.run_facts import run_facts, tasks_of
 from pipeline.errors import InfrastructureError, ScenarioError
 from pipeline.ledger import SPANS
 from pipeline.ledger.sealing import Closing, Ledger
 from pipeline.plan.document import plan_document
-from pipeline.plan.steps import Move, Run
-from pipeline.planner.pricing import label_of
 from pipeline.runtime.drive import all_samples
 from pipeline.runtime.journal import AT_ONCE, Journal
 from pipeline.runtime.keeping import cache_limit, in_use, trim
@@ -37,8 +34,6 @@ from pipeline.runtime.virtual_setup import VirtualSetup
 from pipeline.values import to_plain
 from pipeline.verdict import (
     Conditions,
-    DeviceFacts,
-    RunFacts,
     build_document,
     exit_code,
     off_notes,
@@ -52,17 +47,16 @@ from replay.evidence import (
     write_manifest,
     write_text,
 )
-from replay.faults import counts_of, shown_instead
+from replay.faults import shown_instead
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pipeline.api.calls import Observer
     from pipeline.assembly import Assembled
     from pipeline.ledger.rows import Row
     from pipeline.ledger.sealing import Driver, Sizing
     from pipeline.runtime.core.commands import Command
-    from pipeline.runtime.core.config import PathConfig
     from pipeline.runtime.core.events import Event
     from pipeline.verdict import Verdict
 
@@ -121,7 +115,7 @@ def replay_scenario(
         directory, assembled, primed, outcome, ledger, annotate=annotate, observer=observer
     )
     facts = replace(
-        _facts(
+        run_facts(
             assembled,
             outcome,
             at_bias,
@@ -148,7 +142,7 @@ def replay_scenario(
         exit_code=code,
         notes=(
             *([kept.lost] if kept.lost else []),
-            *_notes(assembled, outcome, primed, virtual=virtual),
+            *run_notes(assembled, outcome, primed, virtual=virtual),
             *kept.accuracy.notes,
             *off_notes({path["name"]: path["prediction"] for path in document["paths"]}),
         ),
@@ -407,11 +401,6 @@ def _predicted(assembled: Assembled) -> dict[str, dict[str, int]]:
     return found
 
 
-def tasks_of(assembled: Assembled, path: PathConfig) -> tuple[str, ...]:
-    """Tasks whose networks a path goes through, the anchor's first."""
-    return assembled.spec.fused.get(path.task, (path.task,))
-
-
 def _at_bias(assembled: Assembled, primed: Primed, zero: Ledger) -> dict[str, dict[Bias, Verdict]]:
     """The verdict with every device's bias at its 10 % and its 90 % quantile, beside the middle."""
     found: dict[str, dict[Bias, Verdict]] = {p.name: {} for p in assembled.spec.core.paths}
@@ -426,154 +415,6 @@ def _at_bias(assembled: Assembled, primed: Primed, zero: Ledger) -> dict[str, di
         for name, verdict in path_verdicts(ledger, rules, conditions).items():
             found[name][bias] = verdict
     return found
-
-
-def _facts(
-    assembled: Assembled,
-    outcome: Outcome,
-    at_bias: Mapping[str, Mapping[Bias, Verdict]] | None,
-    *,
-    evidence_complete: bool,
-    images: str,
-) -> RunFacts:
-    spec, scenario = assembled.spec, assembled.loaded.scenario
-    labels = {
-        path.name: weakest(
-            *(
-                label_of((task := assembled.plan.task(name)).candidates[task.run].label)
-                for name in tasks_of(assembled, path)
-            )
-        )
-        for path in spec.core.paths
-    }
-    hosts = {
-        site: "host-reference" if model is None else model.host
-        for site, model in scenario.sites.items()
-    }
-    return RunFacts(
-        scenario=scenario.name,
-        seed=spec.seed,
-        devices=[
-            DeviceFacts(
-                name=d.name,
-                id=d.id,
-                label=d.label,
-                compute=d.compute or None,
-                computes={s.name: s.computes for s in spec.segments_on(d.name) if s.computes},
-            )
-            for d in spec.devices.values()
-        ],
-        hosts=hosts,
-        labels=labels,
-        measured=_measured(assembled),
-        not_selected=_not_selected(spec.core.paths, outcome.played),
-        conditions=Conditions(
-            partial=outcome.partial,
-            evidence_complete=evidence_complete,
-            lags_ns=outcome.lags_ns,
-            hold_late_ns=outcome.hold_late_ns,
-            full_speed=spec.full_speed,
-        ),
-        verdict_at_bias=at_bias,
-        images=images,
-        predicted={
-            path.name: assembled.plan.predicted[path.task]
-            for path in spec.core.paths
-            if path.task in assembled.plan.predicted
-        },
-        percentile=assembled.plan.percentile,
-    )
-
-
-def _measured(assembled: Assembled) -> frozenset[str]:
-    """Paths whose route neither crosses the link nor runs on an emulated device."""
-    spec = assembled.spec
-    return frozenset(
-        path.name
-        for path in spec.core.paths
-        if all(
-            not isinstance(step.step, Move)
-            and (not isinstance(step.step, Run) or spec.devices[step.step.device].real)
-            for task in tasks_of(assembled, path)
-            for step in spec.core.tasks[task].steps
-        )
-    )
-
-
-def _not_selected(paths: Sequence[PathConfig], played: Mapping[str, int]) -> dict[str, int]:
-    return {
-        path.name: sum(not path.selects(number) for number in range(played.get(path.stream, 0)))
-        for path in paths
-    }
-
-
-def _notes(assembled: Assembled, outcome: Outcome, primed: Primed, *, virtual: bool) -> list[str]:
-    spec = assembled.spec
-    notes = list(assembled.warnings)
-    emulated = [f"{d.id} {d.label}" for d in spec.devices.values() if not d.real]
-    if virtual:
-        notes.append(f"latencies are modelled: devices ({', '.join(emulated)}), hosts, hops, link")
-    elif emulated:
-        notes.append(
-            f"latencies are emulated: holds ({', '.join(emulated)}) and the shaped link are "
-            "modelled; sockets, codecs and host stages are real"
-        )
-    else:
-        notes.append("devices are real and measured; the shaped link alone is modelled")
-    notes.extend(
-        f"link {name}: {link.describe()}" for name, link in spec.links.items() if link.trace
-    )
-    notes.extend(
-        dict.fromkeys(
-            f"{segment.name} on {device} computes {segment.computes}"
-            for device in spec.devices
-            for segment in spec.segments_on(device)
-            if segment.computes
-        )
-    )
-    notes.extend(
-        f"the network of {task} is untrained: the run shows timing, not accuracy"
-        for task in assembled.untrained
-    )
-    if outcome.lags_ns and not virtual:
-        worst_ms = max(outcome.lags_ns) / 1e6
-        notes.append(f"the player's worst lag was {worst_ms:.2f} ms")
-    if outcome.hold_late_ns:
-        late = np.percentile(outcome.hold_late_ns, 99, method="inverted_cdf") / 1e6
-        notes.append(f"holds let go at most {late:.2f} ms late at p99")
-    if primed.hits + primed.misses:
-        notes.append(f"primed {primed.hits + primed.misses} pictures, {primed.hits} from the cache")
-    if primed.refused:
-        notes.append(
-            f"the result cache {spec.cache} cannot be written: {primed.refused}; what was computed "
-            "is not kept, and the next run computes it again"
-        )
-    wanted = assembled.loaded.scenario.run.sizes
-    if wanted == "modelled" and virtual:
-        notes.append("sizes are modelled: nothing was computed, so there are no results to score")
-    elif wanted == "modelled":
-        notes.append("sizes are exact: a live run sends the bytes themselves")
-    notes.extend(_drive_notes(assembled, outcome))
-    counted = {n: c for n, c in outcome.notes.items() if n not in ("drained", "stopped")}
-    notes.extend(f"{name}: {count}" for name, count in sorted(counted.items()))
-    return notes
-
-
-def _drive_notes(assembled: Assembled, outcome: Outcome) -> list[str]:
-    """What of the drive itself a reader of the figures has to know."""
-    notes = []
-    played = outcome.played
-    faults = counts_of(f for f in assembled.schedule if f.number < played.get(f.stream, 0))
-    if faults:
-        told = ", ".join(f"{kind} {count}" for kind, count in sorted(faults.items()))
-        notes.append(f"sensor faults were injected, frames by kind: {told}")
-    if assembled.spec.full_speed:
-        sent = sum(len(found) for found in (outcome.sent_ns or {}).values())
-        notes.append(
-            f"at full speed {sent} frames were played as fast as they were settled: latency counts "
-            "from sending, and deadlines are not judged"
-        )
-    return notes
 
 
 # -- evidence --------------------------------------------------------------------------------------
