@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from statistics import median_low
+from math import log
+from statistics import NormalDist, median, median_low
 from typing import TYPE_CHECKING
 
 import tomli_w
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 HOP = "hop"
+PPM = 1_000_000
+_ADDED = ("resize", "sparse", "zstd")  # what a codec adds to a stage that another codec carries
 _STEP_NS = 1000  # measured figures are not better than that
 
 
@@ -39,7 +42,8 @@ def calibrated(
     machine: str,
     source: str,
     stages: Mapping[str, Sequence[StageMeasured]],
-    hops: Sequence[tuple[int, int]],
+    hops: Mapping[str, Sequence[tuple[int, int]]],
+    spreads: Sequence[float],
 ) -> HostSpec:
     """A host file whose curves meet what was measured.
 
@@ -47,8 +51,10 @@ def calibrated(
     for every size, so a curve keeps its shape and is raised by the difference; where the machine
     is faster, the curve is scaled down instead, and stays above zero. Of several uses of a curve
     the middle difference counts. A curve that was not used is raised as the middle one of those
-    that were, and called assumed. Hops are measured at several sizes: the difference is joined by
-    straight lines between them, level beyond.
+    that were, and called assumed, but for what is only ever added to another curve of the same
+    stage: that work is handed over once. Hops are measured at several sizes: the difference is
+    joined by straight lines between them, level beyond; what differs by what a message carries has
+    a curve of its own. The jitter is the middle one of those of all uses.
 
     Args:
         old: The file to begin with.
@@ -56,29 +62,38 @@ def calibrated(
         machine: What machine it is of, at least 8 characters.
         source: How it was measured.
         stages: Uses of host stages by the name of their curve; only names that `old` has.
-        hops: Sizes (bytes) and median times (ns) of messages between two processes.
+        hops: By what messages between two processes carry, their sizes (bytes) and median times
+            (ns).
+        spreads: Per stage and hop the 90th percentile over the median, for the jitter; those below
+            one count as one.
 
     Raises:
         ValueError: Nothing was measured, or a stage has no curve of its name.
     """
-    if not stages or not hops:
+    if not stages or not hops or not spreads:
         raise ValueError("a host file needs at least one stage and one hop that were measured")
     if unknown := sorted(stages.keys() - old.stages.keys()):
         raise ValueError(f"no curve of the name {', '.join(unknown)}")
     used = {
-        curve: median_low([use.live_ns - use.predicted_ns for use in uses])
+        curve: round(median([use.live_ns - use.predicted_ns for use in uses]))
         for curve, uses in stages.items()
     }
     usual_ns = median_low(used.values())
     curves: dict[str, StageSpec] = {}
     for curve, stage in old.stages.items():
         if curve == HOP:
-            curves[curve] = _hop(stage, hops, source)
+            every = [measured for kind in hops.values() for measured in kind]
+            curves[curve] = _hop(stage, every, source)
+            curves |= {f"{HOP}:{kind}": _hop(stage, mine, source) for kind, mine in hops.items()}
+        elif curve.startswith(f"{HOP}:"):
+            continue  # of another machine
         elif curve in used:
             least = min(stages[curve], key=lambda use: use.live_ns - use.predicted_ns)
             curves[curve] = _moved(stage, used[curve], least, source).model_copy(
                 update={"label": "profiled"}
             )
+        elif curve.partition(":")[2] in _ADDED:
+            curves[curve] = stage
         else:
             moved = _raised(stage, max(0, usual_ns))
             text = f"{stage.source}; raised as what was {source}"
@@ -90,9 +105,16 @@ def calibrated(
             "title": f"Measured live, after {old.id}",
             "machine": machine,
             "notes": [f"Curves of {old.id}, moved to what was {source}."],
+            "jitter": {"sigma_ppm": _sigma_ppm(spreads), "source": source},
             "stages": {curve: stage.model_dump() for curve, stage in curves.items()},
         }
     )
+
+
+def _sigma_ppm(spreads: Sequence[float]) -> int:
+    """Of the log-normal whose 90th percentile is the middle one of those measured."""
+    sigma = log(max(1.0, median(spreads))) / NormalDist().inv_cdf(0.9)
+    return min(round(sigma * PPM), PPM)
 
 
 def host_toml(spec: HostSpec) -> bytes:
@@ -135,7 +157,7 @@ def _hop(stage: StageSpec, hops: Sequence[tuple[int, int]], source: str) -> Stag
     for size, took_ns in hops:
         by_size.setdefault(size, []).append(took_ns - on_curve(stage, size))
     sizes = sorted(by_size)
-    more_ns = [median_low(by_size[size]) for size in sizes]
+    more_ns = [round(median(by_size[size])) for size in sizes]
     old = {at for at, _ in stage.points} if stage.points is not None else {100, 1_000_000}
     points: list[list[int]] = []
     for at in sorted(old | set(sizes)):

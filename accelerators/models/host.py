@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SHIPPED = ("host-reference",)
 _PS_PER_NS = 1000
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +46,11 @@ class HostDevice:
     """A site's host: prices host stages and hops, and is a `Device` besides; immutable.
 
     Stage names are `prepare`, `pack:<codec>`, `unpack:<codec>`, `post:<decoder>`,
-    `deliver:<decoder>` and `hop`. What a stage's `elements` count is written beside its curve in
-    the host file: elements of the prepared tensor for `prepare`, of the tensor or frame that
-    crosses for `pack` and `unpack`, of the network's raw output for `post`, of the result for
-    `deliver`, bytes of the message for `hop`.
+    `deliver:<decoder>` and `hop`, or `hop:<kind>`: `frame` from the player, `work` and `answer`
+    into the link and out of it, `result` to the consumer. What a stage's `elements` count is
+    written beside its curve in the host file: elements of the prepared tensor for `prepare`, of the
+    tensor or frame that crosses for `pack` and `unpack`, of the network's raw output for `post`, of
+    the result for `deliver`, bytes of the message for `hop`.
     """
 
     def __init__(self, spec: HostSpec, *, source: str) -> None:
@@ -181,14 +183,30 @@ class HostDevice:
         curve = self._spec.stages[name]
         return StageCost(latency_ns=on_curve(curve, elements), label=curve.label)
 
-    def hop_ns(self, *, message_bytes: int) -> int:
+    def hop_ns(self, *, message_bytes: int, kind: str = "") -> int:
         """Time (ns) of one message of this size from one process to another on this host.
+
+        Args:
+            message_bytes: Size of the message.
+            kind: What it carries, for a host file that tells them apart; else the curve `hop`.
 
         Raises:
             SpecError: The host file has no curve `hop`.
             ValueError: `message_bytes` is negative.
         """
-        return self.stage_ns("hop", elements=message_bytes).latency_ns
+        name = f"hop:{kind}" if kind else "hop"
+        return self.stage_ns(name, elements=message_bytes).latency_ns
+
+    def hop_points(self, kind: str) -> tuple[tuple[int, int], ...]:
+        """The curve that `hop_ns` reads for a kind: pairs of bytes and ns, rising.
+
+        Raises:
+            SpecError: The host file has no curve `hop`.
+        """
+        curve = self._spec.stages[self.curve_of(f"hop:{kind}")]
+        if curve.points is not None:
+            return tuple((at, ns) for at, ns in curve.points)
+        return tuple((at, on_curve(curve, at)) for at in (0, _MIB))
 
 
 def load_host(file: Traversable, *, source: str) -> HostDevice:

@@ -92,7 +92,7 @@ def calibrate_host(
     costs = _costs(assembled, result)
     if not code:
         stages = _stages(assembled, old, costs)
-        hops = [(c.size_bytes or 0, c.live_ns) for c in costs if c.step is None]
+        hops = _hops(costs)
         few = min((c.seen for c in costs), default=0)
         if few < _LEAST_SEEN or not stages or not hops:
             raise InputError(
@@ -107,6 +107,7 @@ def calibrate_host(
             f"{min(c.seen for c in costs)} to {max(c.seen for c in costs)} times each",
             stages=stages,
             hops=hops,
+            spreads=[c.high_ns / c.live_ns for c in costs if c.live_ns],
         )
         write_bytes(file, host_toml(spec))
     return HostCalibration(file=file, old=name, costs=costs, result=result, exit_code=code)
@@ -156,9 +157,22 @@ def _stages(
     return found
 
 
+def _hops(costs: Sequence[Cost]) -> dict[str, list[tuple[int, int]]]:
+    """Sizes and times of hops, by what they carry."""
+    from pipeline.verdict.agreement_costs import CARRIED_BY
+
+    found: dict[str, list[tuple[int, int]]] = {}
+    for cost in costs:
+        if cost.step is None:
+            use = (cost.size_bytes or 0, cost.live_ns)
+            found.setdefault(CARRIED_BY[cost.where], []).append(use)
+    return found
+
+
 def _names(assembled: Assembled, cost: Cost, step: int) -> list[str]:
     """What a stage is called in host files: with its codecs, or its task's decoder."""
     from pipeline.plan.steps import Move
+    from pipeline.planner.coding import carrying_curve
 
     spec = assembled.spec
     steps = spec.core.tasks[cost.task].steps
@@ -167,7 +181,7 @@ def _names(assembled: Assembled, cost: Cost, step: int) -> list[str]:
         near = [steps[i].step for i in steps[step].after]
     codecs = [codec for move in near if isinstance(move, Move) for codec in move.codecs]
     if codecs:
-        return [f"{cost.what}:{codec}" for codec in codecs]
+        return [carrying_curve(cost.what, codec) for codec in codecs]
     if cost.what in _NAMED_AFTER_DECODER:
         task = spec.tasks.get(cost.task)
         return [f"{cost.what}:{'fused' if task is None else task.decoder}"]

@@ -25,7 +25,7 @@ from pipeline.planner.subjects import SPARSE_CODECS, TENSOR_CODECS, Subject
 from pipeline.planner.verifying import Verifier
 from pipeline.runtime.results import ResultCache
 from pipeline.runtime.spec import PictureInput, PillarInput, TaskSpec, TensorInput, TrackInput
-from pipeline.runtime.timing import Hops
+from pipeline.runtime.timing import HOP_KINDS, Hops
 from pipeline.tasks.outputs.registry import output_decoder
 
 if TYPE_CHECKING:
@@ -194,12 +194,7 @@ def _period_of(scenario: Scenario, name: str, facts: StreamFacts) -> int:
 def hops_of(equipment: Equipment) -> Hops:
     """What a message between two processes costs, by the vehicle's host."""
     host = equipment.world.vehicle_host
-    fixed_ns = host.hop_ns(message_bytes=0)
-    return Hops(
-        fixed_ns=fixed_ns,
-        ns_per_mib=host.hop_ns(message_bytes=_MIB) - fixed_ns,
-        jitter=HOP_TABLE,
-    )
+    return Hops(curves={kind: host.hop_points(kind) for kind in HOP_KINDS}, jitter=HOP_TABLE)
 
 
 def codecs_of(wire: Wire, spec: TaskSpec) -> tuple[str, ...]:

@@ -40,6 +40,24 @@ def coding_parts(
     return [(f"{stage}:{coded}", elements)]
 
 
+def carrying_curve(stage: str, coded: str) -> str:
+    """The one curve of a codec that every stage with it has, whatever else it goes through.
+
+    What a stage costs by itself, whatever its size, is that curve's; scaling a picture and packing
+    what another codec made are added to it.
+
+    Args:
+        stage: `pack` or `unpack`.
+        coded: The codec as a plan writes it.
+    """
+    stem, _, inner = coded.partition(":")
+    if stem == _ZSTD:
+        return carrying_curve(stage, inner)
+    if stem == _SPARSE and inner not in ("", _DENSE):
+        return f"{stage}:{inner}"
+    return f"{stage}:{coded}"
+
+
 def most_bytes(coded: str, shape: tuple[int, ...], dtype: str) -> int:
     """Bytes that a tensor encodes to; where the content decides, those of what the codec is over.
 

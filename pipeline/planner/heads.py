@@ -180,6 +180,6 @@ def ups_ns(subject: Subject, world: World, coded: str) -> dict[str, int]:
 def posts_ns(subject: Subject, world: World) -> tuple[int, int]:
     """Post-processing in the car, and in the cloud with the result's way back."""
     back_ns = move_step(world, down_move(world), subject.result_bytes).latency_ns
-    there_ns = world.link.rtt_ns // 2 + 2 * world.vehicle_host.hop_ns(message_bytes=0)
+    there_ns = world.link.rtt_ns // 2 + 2 * world.vehicle_host.hop_ns(message_bytes=0, kind="work")
     near = post_step(subject, world, world.sites.vehicle).latency_ns
     return near, post_step(subject, world, world.sites.cloud).latency_ns + back_ns + there_ns

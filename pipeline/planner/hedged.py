@@ -107,8 +107,8 @@ class Coverer:
     ) -> Candidate:
         world, wishes, quantiles = self.world, self.wishes, self.quantiles
         route = candidate.route
-        source_ns = world.vehicle_host.hop_ns(message_bytes=wishes.frame_bytes)
-        deliver_ns = world.vehicle_host.hop_ns(message_bytes=candidate.bytes_down)
+        source_ns = world.vehicle_host.hop_ns(message_bytes=wishes.frame_bytes, kind="frame")
+        deliver_ns = world.vehicle_host.hop_ns(message_bytes=candidate.bytes_down, kind="result")
         steps = (*route.steps, *hedge.own)
         timing = timing_of(
             hedge,

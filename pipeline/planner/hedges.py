@@ -168,7 +168,7 @@ def left_ns(
     At the 99.9 % quantile of the jitter and the 90 % quantile of the devices' bias, the hop to the
     consumer included.
     """
-    hop_ns = world.vehicle_host.hop_ns(message_bytes=result_bytes)
+    hop_ns = world.vehicle_host.hop_ns(message_bytes=result_bytes, kind="result")
     on_device = [step for step in hedge.own if isinstance(step.step, Run)]
 
     def at(steps: Sequence[RouteStep], extra_ns: int) -> int:

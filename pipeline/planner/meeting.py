@@ -74,7 +74,9 @@ def predict_meeting(
     anchor = branches[0]
     runs = [b.planned.plan.candidates[b.planned.plan.run] for b in branches]
     host = anchor.planned.world.vehicle_host
-    hop_ns = host.hop_ns(message_bytes=sum(candidate.bytes_down for candidate in runs))
+    hop_ns = host.hop_ns(
+        message_bytes=sum(candidate.bytes_down for candidate in runs), kind="result"
+    )
     waits, totals = {}, {}
     for label, bias in BIAS.items():
         waits[label], there = _met(branches, quantiles, bias)

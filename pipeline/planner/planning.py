@@ -264,7 +264,7 @@ def plan_task(
         drafts=tuple(made),
         world=world,
         wishes=wishes,
-        source_ns=world.vehicle_host.hop_ns(message_bytes=wishes.frame_bytes),
+        source_ns=world.vehicle_host.hop_ns(message_bytes=wishes.frame_bytes, kind="frame"),
     )
 
 

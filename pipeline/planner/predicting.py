@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.plan.predictions import LEVELS, Prediction, SpanBand
 from pipeline.planner.percentiles import samples_ns
+from pipeline.planner.pricing import CARRIES
 from pipeline.planner.sampling import idle_ns, way_of
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def predict(
     for step in candidate.route.steps:
         steps.setdefault(step.span, []).append(step)
     bands = {"source": _fixed(planned.source_ns)}
-    deliver_ns = host.hop_ns(message_bytes=candidate.bytes_down)
+    deliver_ns = host.hop_ns(message_bytes=candidate.bytes_down, kind="result")
     for span, mine in steps.items():
         if span in ("uplink", "downlink"):
-            hop_ns = host.hop_ns(message_bytes=mine[0].bytes)
+            hop_ns = host.hop_ns(message_bytes=mine[0].bytes, kind=CARRIES[span])
             bands[span] = _crossing(mine, spread, hop_ns)
             bands[f"{span}_wait"] = _fixed(hop_ns)
         else:

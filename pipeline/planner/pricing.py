@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from pipeline.link.model import Direction
     from pipeline.link.pricing import LinkQuote
     from pipeline.link.spread import LinkSpread
+    from pipeline.runtime.timing import HopKind
 
 HOP_TABLE = "hop"
-
+CARRIES: Mapping[str, HopKind] = {"uplink": "work", "downlink": "answer"}
+"""What messages carry in the spans that cross the link."""
 _NS_PER_MS = 1_000_000
 
 
@@ -131,12 +133,12 @@ def run_step(
 
 def move_step(world: World, move: Move, payload_bytes: int) -> RouteStep:
     """A median crossing of the idle link, its hops into and out of the relay included."""
-    direction = _direction(move)
-    hop_ns = world.vehicle_host.hop_ns(message_bytes=payload_bytes)
+    direction, span = _direction(move), span_of(move, world.sites)
+    hop_ns = world.vehicle_host.hop_ns(message_bytes=payload_bytes, kind=CARRIES[span])
     return RouteStep(
         step=move,
         after=(),
-        span=span_of(move, world.sites),
+        span=span,
         latency_ns=world.link.transfer_ns(payload_bytes, direction) + 2 * hop_ns,
         bytes=payload_bytes,
         label="assumed",  # that the link of the run will be like the scenario's

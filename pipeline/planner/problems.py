@@ -287,7 +287,7 @@ def _candidate(
 ) -> JointCandidate:
     planned = sharer.planned
     world, steps = planned.world, candidate.route.steps
-    deliver_ns = world.vehicle_host.hop_ns(message_bytes=candidate.bytes_down)
+    deliver_ns = world.vehicle_host.hop_ns(message_bytes=candidate.bytes_down, kind="result")
     own_ns = np.sort(samples_ns(steps, quantiles)) + planned.source_ns + deliver_ns
     extra_ns = link_extra_ns(world, steps)
     holds: dict[Resource, int] = {}

@@ -14,7 +14,7 @@ from pipeline.plan.routes import route_name
 from pipeline.plan.steps import Host, Run
 from pipeline.planner.limits import held_bytes, load_ns
 from pipeline.planner.percentiles import latency_at
-from pipeline.planner.pricing import link_spread_ns, route_label
+from pipeline.planner.pricing import CARRIES, link_spread_ns, route_label
 from pipeline.planner.sampling import idle_ns
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def value(
 ) -> Candidate:
     """Price a draft whose bytes are measured, and hold it against what is wished."""
     route, host = draft.route, world.vehicle_host
-    source_ns = host.hop_ns(message_bytes=wishes.frame_bytes)
-    deliver_ns = host.hop_ns(message_bytes=measured.down_bytes)
+    source_ns = host.hop_ns(message_bytes=wishes.frame_bytes, kind="frame")
+    deliver_ns = host.hop_ns(message_bytes=measured.down_bytes, kind="result")
     extra_ns = source_ns + deliver_ns + link_spread_ns(world, route.steps)
 
     def at(bias: int | None) -> int:
@@ -105,9 +105,10 @@ def _spans(
 ) -> dict[str, int]:
     spans = {"source": source_ns}
     for step in steps:
-        span, hop_ns = step.span, world.vehicle_host.hop_ns(message_bytes=step.bytes)
+        span = step.span
         spans[span] = spans.get(span, 0) + step.latency_ns
-        if span in ("uplink", "downlink"):  # the hop into the relay ends with the wait there
+        if span in CARRIES:  # the hop into the relay ends with the wait there
+            hop_ns = world.vehicle_host.hop_ns(message_bytes=step.bytes, kind=CARRIES[span])
             spans[f"{span}_wait"] = hop_ns
             spans[span] -= hop_ns
     spans["deliver"] = spans.get("deliver", 0) + deliver_ns

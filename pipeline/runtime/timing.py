@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pipeline.draws import PPM, Draws
 from pipeline.plan.steps import Run
 from pipeline.values import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pipeline.draws import Factors
     from pipeline.plan.routes import RouteStep
 
 Bias = Literal["low", "zero", "high"]
+
+HopKind = Literal["frame", "work", "answer", "result"]
+"""What a message carries: from the player, into the cloud, back from it, to the consumer."""
+
+HOP_KINDS: tuple[HopKind, ...] = get_args(HopKind)
 
 StepTime = Callable[[int, int, int], int]
 """Duration in ns of a step by frame (the first one of a batch), frames together, begin in ns."""
@@ -28,18 +34,35 @@ class Hops(Value, frozen=True, kw_only=True):
     """What it costs to hand a message from one process to the next.
 
     Attributes:
-        fixed_ns: Cost of an empty message.
-        ns_per_mib: Further cost per 2**20 bytes.
+        curves: By what the message carries, pairs of bytes and median ns, rising and at least two:
+            joined by straight lines, level below the first, going on beyond the last.
         jitter: Name of the quantile table; "" for none.
     """
 
-    fixed_ns: int
-    ns_per_mib: int
+    curves: Mapping[HopKind, tuple[tuple[int, int], ...]]
     jitter: str = ""
 
-    def cost_ns(self, payload_bytes: int) -> int:
-        """Median cost of one hop."""
-        return self.fixed_ns + (payload_bytes * self.ns_per_mib >> 20)
+    @classmethod
+    def line(cls, *, fixed_ns: int, ns_per_mib: int, jitter: str = "") -> Hops:
+        """The same straight line for every kind.
+
+        Args:
+            fixed_ns: Cost of an empty message.
+            ns_per_mib: Further cost per 2**20 bytes.
+            jitter: Name of the quantile table; "" for none.
+        """
+        points = ((0, fixed_ns), (1 << 20, fixed_ns + ns_per_mib))
+        return cls(curves=dict.fromkeys(HOP_KINDS, points), jitter=jitter)
+
+    def cost_ns(self, payload_bytes: int, kind: HopKind) -> int:
+        """Median cost of one hop, rounded up."""
+        points = self.curves[kind]
+        place = bisect_left(points, (payload_bytes, -1))
+        if place == 0:
+            return points[0][1]
+        place = min(place, len(points) - 1)
+        (left, low_ns), (right, high_ns) = points[place - 1], points[place]
+        return low_ns + -(-(payload_bytes - left) * (high_ns - low_ns) // (right - left))
 
 
 class Slowed(Value, frozen=True, kw_only=True):
@@ -108,8 +131,13 @@ class Timing:
         self._jobs[task, index] = length_ns
         return length_ns
 
-    def of_hop(self, subject: str) -> HopTime:
-        """How long the hops of a subject, a stream or a task's channel, take."""
+    def of_hop(self, subject: str, kind: HopKind) -> HopTime:
+        """How long the hops of a subject take.
+
+        Args:
+            subject: A stream, or a task's channel; hops of different subjects are drawn apart.
+            kind: What its messages carry.
+        """
         held = self._crossings.get(subject)
         if held is not None:
             return held
@@ -118,7 +146,7 @@ class Timing:
         cost_ns = self._hops.cost_ns
 
         def length_ns(payload_bytes: int, frame: int) -> int:
-            median_ns = cost_ns(payload_bytes)
+            median_ns = cost_ns(payload_bytes, kind)
             return median_ns if factor is None else median_ns * factor(frame) // PPM
 
         self._crossings[subject] = length_ns
@@ -146,9 +174,9 @@ class Timing:
         """
         return self.of_step(step, task=task, index=index)(frame, batch, at_ns)
 
-    def hop_ns(self, payload_bytes: int, *, subject: str, frame: int) -> int:
+    def hop_ns(self, payload_bytes: int, *, subject: str, kind: HopKind, frame: int) -> int:
         """Duration of one hop between processes, in ns."""
-        return self.of_hop(subject)(payload_bytes, frame)
+        return self.of_hop(subject, kind)(payload_bytes, frame)
 
     def _moved_ns(self, step: RouteStep, median_ns: int, at_ns: int) -> int:
         """A step's median with the run's bias, on a device that may be slowed just then."""

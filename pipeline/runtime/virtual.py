@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.core.commands import Command
     from pipeline.runtime.core.events import Event
     from pipeline.runtime.outcome import EventSink
-    from pipeline.runtime.timing import HopTime, Timing
+    from pipeline.runtime.timing import HopKind, HopTime, Timing
     from pipeline.runtime.virtual_facts import Relay, StepFacts
     from pipeline.runtime.virtual_setup import VirtualSetup
     from replay.schedule import ScheduledFrame
@@ -247,7 +247,7 @@ class Kernel:
             size = self._sizes.sample(stream, frame.content, self._setup.frame_bytes[stream])
             hop_ns = self._player_hops.get(stream)
             if hop_ns is None:
-                hop_ns = self._player_hops[stream] = self._timing.of_hop(stream)
+                hop_ns = self._player_hops[stream] = self._timing.of_hop(stream, "frame")
             arrives_ns = self._in_order(PLAYER, at_ns + hop_ns(size, frame.number))
             offered = FrameOffered(
                 stream=stream,
@@ -371,7 +371,10 @@ class Kernel:
         task, frame = message.task, message.frame
         facts = self._crossings.get((task, channel))
         if facts is None:
-            facts = CrossingFacts(task, channel, self._channels.get(channel), self._timing)
+            carries: HopKind = "work" if source == _VEHICLE else "answer"
+            facts = CrossingFacts(
+                task, channel, self._channels.get(channel), self._timing, carries=carries
+            )
             self._crossings[task, channel] = facts
         if facts.relay is None:
             began_ns, target = at_ns, _CONSUMER

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pipeline.plan.routes import RouteStep
     from pipeline.runtime.core.config import TaskConfig
     from pipeline.runtime.sizes import Sizes
-    from pipeline.runtime.timing import Timing
+    from pipeline.runtime.timing import HopKind, Timing
 
 
 class Relay(Protocol):
@@ -78,12 +78,14 @@ class CrossingFacts:
 
     __slots__ = ("handed", "hop_in_ns", "hop_ns", "hop_out_ns", "relay")
 
-    def __init__(self, task: str, channel: str, relay: Relay | None, timing: Timing) -> None:
+    def __init__(
+        self, task: str, channel: str, relay: Relay | None, timing: Timing, *, carries: HopKind
+    ) -> None:
         subject = f"{task}/{channel}"
-        self.hop_ns = timing.of_hop(subject)
+        self.hop_ns = timing.of_hop(subject, "result")
         self.hop_in_ns, self.hop_out_ns = (
-            timing.of_hop(f"{subject}/in"),
-            timing.of_hop(f"{subject}/out"),
+            timing.of_hop(f"{subject}/in", carries),
+            timing.of_hop(f"{subject}/out", carries),
         )
         self.handed = f"{channel}/in"
         self.relay = relay

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.link.model import Passage
     from pipeline.plan.routes import RouteStep
-    from pipeline.runtime.timing import HopTime, StepTime
+    from pipeline.runtime.timing import HopKind, HopTime, StepTime
     from pipeline.runtime.virtual_facts import Relay
 
 
@@ -29,7 +29,8 @@ class Durations(Timing):
         recorded_ns: Mapping[Thing, int],
         cuts_ns: Mapping[Thing, int],
     ) -> None:
-        super().__init__(seed=0, quantiles={}, hops=Hops(fixed_ns=0, ns_per_mib=0))  # draws nothing
+        nothing = Hops.line(fixed_ns=0, ns_per_mib=0)
+        super().__init__(seed=0, quantiles={}, hops=nothing)  # draws nothing
         self._drawn, self._recorded_ns, self._cuts_ns = drawn, recorded_ns, cuts_ns
 
     def of_step(self, step: RouteStep, *, task: str, index: int) -> StepTime:
@@ -46,9 +47,9 @@ class Durations(Timing):
 
         return length_ns
 
-    def of_hop(self, subject: str) -> HopTime:
+    def of_hop(self, subject: str, kind: HopKind) -> HopTime:
         """How long the hops of a subject take."""
-        drawn, ends = self._drawn.of_hop(subject), subject.endswith("/out")
+        drawn, ends = self._drawn.of_hop(subject, kind), subject.endswith("/out")
         recorded_ns, cuts_ns = self._recorded_ns, self._cuts_ns
 
         def length_ns(payload_bytes: int, frame: int) -> int:

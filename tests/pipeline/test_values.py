@@ -115,7 +115,7 @@ def test_a_command_is_no_event() -> None:
     "value",
     [
         LinkConfig(name="cell", up_bits_per_s=1, down_bits_per_s=2, rtt_ns=3),
-        Hops(fixed_ns=1, ns_per_mib=2),
+        Hops.line(fixed_ns=1, ns_per_mib=2),
         Offer(path="p", frame=0, content=0, scheduled_ns=0, deadline_at_ns=1),
         Delivery(path="p", frame=0, delivered_ns=1),
     ],

@@ -22,7 +22,9 @@ MS = 1_000_000
 
 
 def _made(
-    stages: Mapping[str, Sequence[StageMeasured]], hops: Sequence[tuple[int, int]]
+    stages: Mapping[str, Sequence[StageMeasured]],
+    hops: Sequence[tuple[int, int]],
+    spreads: Sequence[float] = (1.1,),
 ) -> HostSpec:
     return calibrated(
         REFERENCE.spec,
@@ -30,7 +32,8 @@ def _made(
         machine="two cores of something",
         source="measured live",
         stages=stages,
-        hops=hops,
+        hops={"work": hops},
+        spreads=spreads,
     )
 
 
@@ -75,6 +78,33 @@ def test_hops_between_measured_sizes_lie_between_them() -> None:
     found = [mine.hop_ns(message_bytes=size) for size in range(0, 2_000_000, 10_000)]
     assert found == sorted(found)
     assert mine.hop_ns(message_bytes=1_000) == 2 * MS
+
+
+def test_hops_of_each_kind_have_a_curve_and_the_rest_the_one_of_all() -> None:
+    """A process that sleeps longer takes longer to wake."""
+    spec = calibrated(
+        REFERENCE.spec,
+        name="mine",
+        machine="two cores of something",
+        source="measured live",
+        stages={"prepare": [_use(0, 0)]},
+        hops={"answer": [(1_000, MS)], "result": [(1_000, 3 * MS)]},
+        spreads=[1.1],
+    )
+    mine = HostDevice(spec, source="mine.toml")
+    assert mine.hop_ns(message_bytes=1_000, kind="answer") == MS
+    assert mine.hop_ns(message_bytes=1_000, kind="result") == 3 * MS
+    assert mine.hop_ns(message_bytes=1_000, kind="frame") == 2 * MS
+    assert mine.hop_points("frame") == mine.hop_points("work") != mine.hop_points("result")
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0, 1.2, 1.7])
+def test_the_jitter_has_the_middle_of_the_spreads_as_its_90th_percentile(spread: float) -> None:
+    """And none where nothing was slower than its median."""
+    spec = _made({"prepare": [_use(0, 0)]}, [(100, MS)], [0.1, spread, 9.0])
+    table = HostDevice(spec, source="mine.toml").jitter_ppm
+    assert table[90] / table[50] == pytest.approx(max(1.0, spread), rel=0.01)
+    assert "measured live" in spec.jitter.source
 
 
 def test_the_file_reads_back_as_it_was(tmp_path: Path) -> None:

@@ -428,7 +428,7 @@ class Virtually:
             timing=Timing(
                 seed=seed,
                 quantiles={"j": table},
-                hops=Hops(fixed_ns=300_000, ns_per_mib=500_000, jitter="j"),
+                hops=Hops.line(fixed_ns=300_000, ns_per_mib=500_000, jitter="j"),
             ),
             links={
                 "cell": LinkConfig(

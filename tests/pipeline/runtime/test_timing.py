@@ -17,7 +17,7 @@ TABLE = (500_000, 1_000_000, 2_000_000)
 
 
 def _timing(*, seed: int = 1, bias: Bias = "zero", hop_jitter: str = "") -> Timing:
-    hops = Hops(fixed_ns=300, ns_per_mib=1_000, jitter=hop_jitter)
+    hops = Hops.line(fixed_ns=300, ns_per_mib=1_000, jitter=hop_jitter)
     return Timing(seed=seed, quantiles={"j": TABLE}, hops=hops, bias=bias)
 
 
@@ -76,9 +76,9 @@ def test_a_step_without_an_interval_has_no_bias() -> None:
 
 def test_a_hop_costs_a_fixed_part_and_a_part_by_size() -> None:
     """The draw of a frame's hop is its own, the cost behind it that of the size."""
-    assert Hops(fixed_ns=300, ns_per_mib=1_000).cost_ns(3 << 20) == 3_300
-    assert _timing().hop_ns(1 << 20, subject="front", frame=0) == 1_300
+    assert Hops.line(fixed_ns=300, ns_per_mib=1_000).cost_ns(3 << 20, "work") == 3_300
+    assert _timing().hop_ns(1 << 20, subject="front", kind="frame", frame=0) == 1_300
     timing = _timing(hop_jitter="j")
     for frame in range(8):
-        hop_ns = timing.hop_ns(1 << 20, subject="front", frame=frame)
+        hop_ns = timing.hop_ns(1 << 20, subject="front", kind="frame", frame=frame)
         assert hop_ns in (650, 1_300, 2_600)

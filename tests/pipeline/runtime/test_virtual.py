@@ -327,7 +327,7 @@ def test_a_device_may_be_slowed_for_a_while(build: Build, virtually: Virtually) 
     """Its jobs take longer from then on and as before afterwards."""
     setup = virtually.setup(build.config("edge"), loop=2, spread=0)
     slow = Slowed(device="edge0", at_ns=200 * MS, until_ns=400 * MS, factor_ppm=3_000_000)
-    timing = Timing(seed=1, quantiles={}, hops=Hops(fixed_ns=0, ns_per_mib=0), slowed=(slow,))
+    timing = Timing(seed=1, quantiles={}, hops=Hops.line(fixed_ns=0, ns_per_mib=0), slowed=(slow,))
     run = virtually.run(replace(setup, timing=timing))
     took_ms = [(row.stamps["edge"] - row.stamps["edge_wait"]) // MS for row in run.ledger.rows()]
     assert took_ms == [1] * 5 + [3] * 5 + [1] * 14

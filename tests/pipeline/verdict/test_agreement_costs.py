@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.runtime.core.messages import MessageKind
 
 MS = 1_000_000
-HOPS = Hops(fixed_ns=300_000, ns_per_mib=1 << 20)
+HOPS = Hops.line(fixed_ns=300_000, ns_per_mib=1 << 20)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_pictures_hop_counts_from_when_it_was_due(core: CoreConfig) -> None:
         costs.see(Entry(at_ns=(7 + 90 * warmup) * MS, event=offered, commands=[]))
     (frame,) = costs.found()
     assert (frame.task, frame.where, frame.seen) == ("front", "frame", 1)
-    assert (frame.live_ns, frame.modelled_ns) == (2 * MS, HOPS.cost_ns(1 << 20))
+    assert (frame.live_ns, frame.modelled_ns) == (2 * MS, HOPS.cost_ns(1 << 20, "frame"))
 
 
 def test_a_job_of_another_log_is_not_taken_for_one_of_this(core: CoreConfig) -> None:

@@ -51,7 +51,7 @@ def test_relay_and_virtual_driver_give_the_same_passage(build: Build, virtually:
     setup = with_fields(
         virtually.setup(core, frames=60, size=8_000),
         links={"cell": link},
-        timing=Timing(seed=1, quantiles={}, hops=Hops(fixed_ns=0, ns_per_mib=0)),
+        timing=Timing(seed=1, quantiles={}, hops=Hops.line(fixed_ns=0, ns_per_mib=0)),
     )
     found: list[MessageArrived] = []
 
