@@ -6,6 +6,7 @@ import bisect
 import json
 from typing import TYPE_CHECKING
 
+from pipeline.ledger.spans import IMPROVED
 from pipeline.runtime.live.reports import result_line
 from pipeline.runtime.stages import Stages
 from replay.evidence import write_text
@@ -44,21 +45,24 @@ def write_results(path: Path, assembled: Assembled, primed: Primed, ledger: Ledg
         if not row.route_delivered or "deliver" not in row.stamps:
             continue
         task = path_of[row.path].task
-        key = (task, last.get(row.route_delivered, -1), row.content)
-        made = done.get(key)
-        if made is None:
-            buffer = primed.results.get(key)
-            if path_of[row.path].fuse is not None:
-                buffer = _fused(assembled, stages, primed, path_of[row.path], row, near)
-            if buffer is None:
-                continue
-            result = stages.decode_result(task, buffer)
-            made = dict(result_line(row.path, row.frame, result))
-            if path_of[row.path].fuse is None:
-                done[key] = made
-        lines.append(
-            json.dumps({**made, "path": row.path, "frame": row.frame}, separators=(",", ":"))
-        )
+        answers: list[tuple[str, dict[str, object]]] = [(row.route_delivered, {})]
+        if IMPROVED in row.stamps:
+            answers.append((row.route_improved, {"improves": True}))
+        for route, more in answers:
+            key = (task, last.get(route, -1), row.content)
+            made = done.get(key)
+            if made is None:
+                buffer = primed.results.get(key)
+                if path_of[row.path].fuse is not None:
+                    buffer = _fused(assembled, stages, primed, path_of[row.path], row, near)
+                if buffer is None:
+                    continue
+                result = stages.decode_result(task, buffer)
+                made = dict(result_line(row.path, row.frame, result))
+                if path_of[row.path].fuse is None:
+                    done[key] = made
+            line = {**made, "path": row.path, "frame": row.frame, **more}
+            lines.append(json.dumps(line, separators=(",", ":")))
     write_text(path, "".join(f"{line}\n" for line in lines))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.api.lines import result_of
 from pipeline.errors import EvidenceError
+from pipeline.ledger.spans import IMPROVED
 from pipeline.plan.steps import Host
 from pipeline.runtime.forecasting import Forecaster
 from pipeline.runtime.live.reports import plain_result
@@ -76,7 +77,7 @@ def follow_results(results: Path, assembled: Assembled, ledger: Ledger) -> None:
             and isinstance(frame := line["frame"], int)
             and (path.name, frame) in rows
         ]
-        mine.sort(key=lambda pair: pair[0].stamps["deliver"])
+        mine.sort(key=_had_ns)
         spec = assembled.spec.forecasters.get(path.task)
         forecaster = None if spec is None else Forecaster(spec)
         poses = None if spec is None else _poses(assembled, path.stream)
@@ -87,6 +88,13 @@ def follow_results(results: Path, assembled: Assembled, ledger: Ledger) -> None:
                 forecaster.close()
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines)
     write_text(results, text)
+
+
+def _had_ns(answer: tuple[Row, _Line]) -> int:
+    """When the consumer had an answer, run time in ns."""
+    row, line = answer
+    first_ns = row.stamps["deliver"]
+    return row.stamps.get(IMPROVED, first_ns) if line.get("improves") else first_ns
 
 
 def _follow(

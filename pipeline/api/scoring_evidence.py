@@ -12,6 +12,7 @@ from pipeline.api.rerunning import CORE, Stored, read_stored
 from pipeline.api.scoring import ScoreOptions, ScoreReport
 from pipeline.errors import EvidenceError, LabelsError, ScoringError
 from pipeline.ledger.reading import read_rows
+from pipeline.ledger.spans import IMPROVED
 from pipeline.runtime.timetable import Timetable
 from pipeline.scoring.facts import ScoringFacts, read_facts
 from pipeline.scoring.gathering import Frames, gather_from
@@ -203,6 +204,9 @@ def _score(
         if row.path == path.name and row.route_delivered and "deliver" in row.stamps
     }
     known = np.isin(results.frames, list(answered))
+    known &= ~results.improves | np.isin(
+        results.frames, [frame for frame, row in answered.items() if IMPROVED in row.stamps]
+    )
     if not known.all():
         lost = int(results.frames[~known][0])
         raise ScoringError(
@@ -216,7 +220,13 @@ def _score(
         Answers(
             contents=contents,
             due_ns=np.array([row.scheduled_ns for row in mine], np.int64),
-            delivered_ns=np.array([row.stamps["deliver"] for row in mine], np.int64),
+            delivered_ns=np.array(
+                [
+                    row.stamps[IMPROVED if improves else "deliver"]
+                    for row, improves in zip(mine, results.improves.tolist(), strict=True)
+                ],
+                np.int64,
+            ),
             fates=np.array([str(row.fate) for row in mine], np.str_),
         ),
         _timeline(run, truth, every),

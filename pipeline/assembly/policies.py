@@ -311,6 +311,7 @@ def _timed(
         device_ns=timing.device_ns,
         blocking_ns=blocking_ns,
         margin_ns=policy.margin,
+        kept_ns=timing.kept_ns,
     )
     return replace(way, hedge=timed)
 
@@ -322,6 +323,7 @@ def rule_of(policy: HedgePolicy) -> HedgeRule:
         before_ns=before_deadline_ns(policy.start),
         margin_ns=policy.margin,
         edge_cost=policy.edge_cost,
+        waits=policy.waits,
     )
 
 

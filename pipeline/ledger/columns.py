@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.errors import LedgerError
 from pipeline.ledger.fates import FATES
 from pipeline.ledger.rows import Delivery, Row
-from pipeline.ledger.spans import ADMITTED, SPANS
+from pipeline.ledger.spans import ADMITTED, IMPROVED, SPANS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # time can be; who reads `stamps_ns` masks it, and no Row has it.
 ABSENT = np.iinfo(np.int64).min
 
-STAMPS: tuple[str, ...] = (*SPANS, ADMITTED)
+STAMPS: tuple[str, ...] = (*SPANS, ADMITTED, IMPROVED)
 _STAMP_INDEX = {name: index for index, name in enumerate(STAMPS)}
 _FATE_INDEX = {fate: index for index, fate in enumerate(FATES)}
 
@@ -47,8 +47,8 @@ DTYPE = np.dtype(
         ("route_planned", np.int16),
         ("route_delivered", np.int16),
         ("variant", np.int16),
+        ("route_improved", np.int16),
         ("overrun", np.bool_),
-        ("improved", np.bool_),
         ("partial", np.bool_),
         ("modelled_ns", np.int64),
         ("bytes_up", np.int32),
@@ -58,7 +58,7 @@ DTYPE = np.dtype(
 )
 
 # One row of `DTYPE`, which has no gaps: packing it takes a fifth of what numpy takes to assign it.
-_RECORD = Struct(f"=hiiqqbhhhh???qii{len(STAMPS)}i")
+_RECORD = Struct(f"=hiiqqbhhhhh??qii{len(STAMPS)}i")
 
 
 class Names:
@@ -163,8 +163,15 @@ class Columns:
             or _WIDE in stamps
         ):  # seldom: a stamp that its half of the bytes cannot hold, or that has no name here
             stamps = self._narrowed(row)
-        path, cause, planned, delivered, variant = self.names.codes(
-            (row.path, row.cause, row.route_planned, row.route_delivered, row.variant)
+        path, cause, planned, delivered, variant, improved = self.names.codes(
+            (
+                row.path,
+                row.cause,
+                row.route_planned,
+                row.route_delivered,
+                row.variant,
+                row.route_improved,
+            )
         )
         _RECORD.pack_into(
             self._bytes,
@@ -179,8 +186,8 @@ class Columns:
             planned,
             delivered,
             variant,
+            improved,
             row.overrun,
-            row.improved,
             row.partial,
             row.modelled_ns,
             row.bytes_up,
@@ -224,7 +231,7 @@ class Columns:
         (path, frame, content, scheduled_ns, deadline_at_ns, fate, cause, planned, delivered) = (
             record[:9]
         )
-        variant, overrun, improved, partial, modelled_ns, bytes_up, bytes_down, stamps = record[9:]
+        variant, improved, overrun, partial, modelled_ns, bytes_up, bytes_down, stamps = record[9:]
         values = np.asarray(stamps).tolist()
         wide = self._wide
         return Row(
@@ -239,7 +246,7 @@ class Columns:
             route_delivered=self.names[delivered],
             variant=self.names[variant],
             overrun=bool(overrun),
-            improved=bool(improved),
+            route_improved=self.names[improved],
             partial=bool(partial),
             modelled_ns=modelled_ns,
             bytes_up=bytes_up,

@@ -55,6 +55,6 @@ def _row(line: Mapping[str, str]) -> Row:
         bytes_up=int(line["bytes_up"]),
         bytes_down=int(line["bytes_down"]),
         overrun=line["overrun"] == "1",
-        improved=line["improved"] == "1",
+        route_improved=line["route_improved"],
         partial=line["partial"] == "1",
     )

@@ -50,7 +50,7 @@ class Row(Value, frozen=True, kw_only=False):
         bytes_up: Payload bytes that crossed upward.
         bytes_down: Payload bytes that came back.
         overrun: Whether something that should have been computed ahead ran during the frame.
-        improved: Whether a better answer came after the first and before the deadline.
+        route_improved: Id of the route whose better answer followed the first; empty without one.
         partial: Whether the path delivered with a partner missing.
     """
 
@@ -69,7 +69,7 @@ class Row(Value, frozen=True, kw_only=False):
     bytes_up: int = 0
     bytes_down: int = 0
     overrun: bool = False
-    improved: bool = False
+    route_improved: str = ""
     partial: bool = False
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import LedgerError
 from pipeline.ledger.columns import STAMPS, Columns
 from pipeline.ledger.fates import FATES, Fate
 from pipeline.ledger.rows import Row
-from pipeline.ledger.spans import durations_ns
+from pipeline.ledger.spans import IMPROVED, durations_ns
 from pipeline.values import Value
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _DECISIONS = (
     "route_delivered",
     "variant",
     "partial",
-    "improved",
+    "route_improved",
 )
 _FIGURES = ("overrun", "scheduled_ns", "deadline_at_ns", "modelled_ns", "bytes_up", "bytes_down")
 COLUMNS: tuple[str, ...] = (*_DECISIONS, *_FIGURES, *(f"{name}_ns" for name in STAMPS))
@@ -106,7 +106,7 @@ class Ledger:
                 row.route_delivered,
                 row.variant,
                 int(row.partial),
-                int(row.improved),
+                row.route_improved,
                 int(row.overrun),
                 row.scheduled_ns,
                 row.deadline_at_ns,
@@ -130,10 +130,10 @@ def seal(
     """Join what player, vehicle and consumer said into a ledger that balances.
 
     A delivered row takes its `deliver` stamp from the consumer, the first where there are several,
-    which can still make it late; a row whose result never reached the consumer is late without a
-    latency. An offered frame without a row is closed: one that was lost on the way to the vehicle
-    is dropped, whatever the closing says. A late row names as its cause the span that
-    exceeded its budget most.
+    which can still make it late, and `improved` from the last where a better answer followed; a row
+    whose result never reached the consumer is late without a latency. An offered frame without a
+    row is closed: one that was lost on the way to the vehicle is dropped, whatever the closing
+    says. A late row names as its cause the span that exceeded its budget most.
 
     Args:
         offers: Every frame that was offered to a path.
@@ -150,9 +150,15 @@ def seal(
             offered with.
     """
     delivered: dict[tuple[str, int], int] = {}
+    better: dict[tuple[str, int], int] = {}
     for delivery in deliveries:
-        key = (delivery.path, delivery.frame)
-        delivered[key] = min(delivery.delivered_ns, delivered.get(key, delivery.delivered_ns))
+        key, at_ns = (delivery.path, delivery.frame), delivery.delivered_ns
+        first_ns = delivered.get(key)
+        if first_ns is None:
+            delivered[key] = at_ns
+        else:
+            delivered[key] = min(first_ns, at_ns)
+            better[key] = max(first_ns, at_ns)
     settled: dict[tuple[str, int], Row] = {}
     for row in rows:
         if (row.path, row.frame) in settled:
@@ -182,6 +188,7 @@ def seal(
         joined = _join(
             row,
             delivered.get((row.path, row.frame)),
+            better.get((row.path, row.frame)),
             predicted_ns.get(row.path, {}),
             interrupted=closing.fate == "interrupted",
         )
@@ -199,6 +206,7 @@ def _offered(frame: Row | Offer) -> tuple[int, int, int]:
 def _join(
     row: Row,
     delivered_ns: int | None,
+    better_ns: int | None,
     predicted_ns: Mapping[str, int],
     *,
     interrupted: bool,
@@ -209,6 +217,8 @@ def _join(
         return replace(row, fate="late", cause="undelivered")
     if row.route_delivered and delivered_ns is not None:
         stamps = {**row.stamps, "deliver": delivered_ns}
+        if row.route_improved and better_ns is not None:
+            stamps[IMPROVED] = better_ns
         if delivered_ns > row.deadline_at_ns:
             cause = _blame(row, stamps, predicted_ns)
             return replace(row, stamps=stamps, fate="late", cause=cause)

@@ -31,6 +31,9 @@ SPANS: tuple[str, ...] = (
 # own: the wait before it belongs to the first waiting span of the frame's way.
 ADMITTED = "admitted"
 
+# When a better answer followed the one that was delivered. It ends no span either.
+IMPROVED = "improved"
+
 
 def durations_ns(scheduled_ns: int, stamps: Mapping[str, int]) -> dict[str, int]:
     """Duration of every span a frame passed, in ns; they add up to the last stamp's latency.

@@ -127,7 +127,10 @@ class Coverer:
         ends_ns = max(timing.start_ns, ready_ns) + rest_ns
         sample = idle_ns(world, route.steps, quantiles, extra_ns=source_ns + deliver_ns)
         runs = float(np.mean(sample > timing.start_ns))
-        late = float(np.mean(sample > ends_ns))
+        answers_ns = ends_ns
+        if timing.kept_ns:  # the cloud's answer is waited for until then
+            answers_ns = max(wishes.deadline_ns - timing.kept_ns + deliver_ns, timing.start_ns)
+        late = float(np.mean(sample > answers_ns))
         if candidate.verified is not None:
             late = 1 - candidate.in_time
         own = [step for step in hedge.own if isinstance(step.step, Run)]

@@ -32,6 +32,8 @@ SURE = 99.9
 """Percentile that a hedge's own time is reckoned with, in percent."""
 
 _HIGH = 1  # the 90 % quantile of the devices' bias
+_SPARED = 10  # part of a deadline that is left for delivering at least, a tenth (assumed): a live
+# host has other work just then, and an answer that was kept back has no second chance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +45,14 @@ class HedgeRule:
         before_ns: How long before the deadline; None where `start` names the moment.
         margin_ns: To spare before the deadline.
         edge_cost: Of `cost-based`: cost of a run in the car over that of a miss, 0 to 1.
+        waits: Whether a hedge's answer waits for the cloud's as long as it can.
     """
 
     start: str
     before_ns: int | None
     margin_ns: int
     edge_cost: float
+    waits: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,7 @@ class HedgeTiming:
         length_ns: What is left of it once the shared steps are over.
         device_ns: Part of that which holds the device.
         blocking_ns: Longest job that may stand before it.
+        kept_ns: How long before the deadline its answer goes at the latest; 0 where it never waits.
     """
 
     start: HedgeStart
@@ -72,6 +77,7 @@ class HedgeTiming:
     length_ns: int
     device_ns: int
     blocking_ns: int
+    kept_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +244,25 @@ def timing_of(
         length_ns=length_ns,
         device_ns=device_ns,
         blocking_ns=blocking_ns,
+        kept_ns=_kept_ns(hedge, rule, world, quantiles, deadline_ns, result_bytes)
+        if rule.waits
+        else 0,
     )
+
+
+def _kept_ns(
+    hedge: HedgeDraft,
+    rule: HedgeRule,
+    world: World,
+    quantiles: Mapping[str, tuple[int, ...]],
+    deadline_ns: int,
+    result_bytes: int,
+) -> int:
+    """How long before the deadline an answer has to go to be delivered in time."""
+    hop_ns = world.vehicle_host.hop_ns(message_bytes=result_bytes, kind="result")
+    deliver = hedge.route.steps[-1:]
+    needed_ns = latency_at(deliver, quantiles, percentile=SURE, extra_ns=2 * hop_ns, bias=_HIGH)
+    return max(needed_ns + rule.margin_ns, deadline_ns // _SPARED)
 
 
 def _worth_ns(times: NDArray[np.int64], deadline_ns: int, latest_ns: int, ratio: float) -> int:

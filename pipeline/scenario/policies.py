@@ -53,6 +53,14 @@ class Hedge(ScenarioModel):
     covers: Annotated[str, AfterValidator(_covers)] = Field(default=TAIL, alias="with")
     margin: Duration = 1_000_000
     edge_cost: Share = 0.05
+    answer: Literal["best", "first"] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether its answer waits for the cloud's, as long as it can; by itself all but one do."""
+        if self.answer is None:
+            return self.start != "at-once"
+        return self.answer == "best"
 
 
 class Breaker(ScenarioModel):

@@ -68,6 +68,7 @@ class Line(Part, gc=False):
 
     path: str = ""
     frame: int = -1
+    improves: bool = False
     parts: dict[str, Part] | None = None
 
 
@@ -80,7 +81,9 @@ class TaskResults:
         path: Name of the path.
         kind: What the results are.
         names: Names of the classes or masks.
-        frames: Number in the stream of the frame of each result, rising; shape (results,).
+        frames: Number in the stream of the frame of each result, never falling; shape (results,).
+        improves: Whether it followed another of the same frame, behind which it stands; shape
+            (results,).
         boxes: Boxes in pictures.
         boxes_3d: Boxes in space.
         masks: Areas.
@@ -92,6 +95,7 @@ class TaskResults:
     kind: ResultKind
     names: tuple[str, ...]
     frames: Ints
+    improves: NDArray[np.bool_]
     boxes: FoundBoxes | None = None
     boxes_3d: FoundBoxes3D | None = None
     masks: PackedMasks | None = None
@@ -110,7 +114,7 @@ class TaskResults:
 def read_results(
     file: Path, wanted: Mapping[str, str], known: Mapping[str, tuple[ResultKind, Sequence[str]]]
 ) -> dict[str, TaskResults]:
-    """Read the results of tasks, each from one path; of a frame the first answer counts.
+    """Read the results of tasks, each from one path; those that improved others among them.
 
     Args:
         file: The run's `results.jsonl`.
@@ -122,7 +126,7 @@ def read_results(
         ScoringError: A line cannot be read, or a value is not finite.
         OSError: The file cannot be read.
     """
-    parts: dict[str, dict[int, Part]] = {task: {} for task in wanted}
+    parts: dict[str, dict[tuple[int, bool], Part]] = {task: {} for task in wanted}
     tasks_of: dict[str, list[str]] = {}
     for task, path in wanted.items():
         tasks_of.setdefault(path, []).append(task)
@@ -131,7 +135,7 @@ def read_results(
             part = line if line.parts is None else line.parts.get(task)
             if part is None:
                 continue
-            parts[task].setdefault(line.frame, part)  # one that improved it has no time of its own
+            parts[task].setdefault((line.frame, line.improves), part)
     return {
         task: _table(file, task, path, parts[task], *known[task]) for task, path in wanted.items()
     }
@@ -151,14 +155,14 @@ def _table(
     file: Path,
     task: str,
     path: str,
-    found: dict[int, Part],
+    found: dict[tuple[int, bool], Part],
     kind: ResultKind,
     declared: Sequence[str],
 ) -> TaskResults:
-    frames = sorted(found)
-    parts = [found[frame] for frame in frames]
+    places = sorted(found)
+    parts = [found[place] for place in places]
     try:
-        for frame, part in zip(frames, parts, strict=True):
+        for (frame, _), part in zip(places, parts, strict=True):
             if part.kind != kind:
                 raise ScoringError(
                     f"{file.name}: frame {frame} of {path}: task {task} makes {kind}, and this is "
@@ -170,7 +174,8 @@ def _table(
             path=path,
             kind=kind,
             names=tuple(dict.fromkeys((*declared, *seen))),
-            frames=np.array(frames, np.int64),
+            frames=np.array([frame for frame, _ in places], np.int64),
+            improves=np.array([improves for _, improves in places], np.bool_),
         )
         table = _FILLED[kind](table, parts)
         ahead = [part.forecasts for part in parts if part.forecasts is not None]

@@ -189,7 +189,7 @@ def pairs_of(
         raise LabelsError(
             f"task {results.task}: no replayed frame of {truth.stream} has labels of {results.kind}"
         )
-    mine = labelled[answers.contents]
+    mine = labelled[answers.contents] & ~results.improves
     at = np.flatnonzero(labelled[timeline.contents])
     taken = at[timeline.selected[at]]
     place = np.searchsorted(results.frames, timeline.numbers[taken])

@@ -28,8 +28,8 @@ class Pairing:
 
     Attributes:
         results: Index of the result; `NOTHING` before the first; shape (instants,).
-        previous: Index of the result that counted before this one did, `NOTHING` for none; what a
-            forecast may look at as well; shape (instants,).
+        previous: Index of the result of an earlier frame that counted last before this frame's did,
+            `NOTHING` for none; what a forecast may look at as well; shape (instants,).
         lags: Frames of the stream from the result's to the instant's; -1 without a result; shape
             (instants,).
         ages_ns: From the result's frame to the instant; -1 without a result; shape (instants,).
@@ -78,7 +78,8 @@ def pair(
 ) -> Pairing:
     """Find the newest finished result at each instant, in one pass over both.
 
-    The newest is that of the newest frame; a result that comes after a newer frame's counts never.
+    The newest is that of the newest frame, of several the last; a result that comes after a newer
+    frame's counts never.
 
     Args:
         instants_ns: When something is known to be true, run time, rising; shape (instants,).
@@ -91,12 +92,12 @@ def pair(
     newest = np.maximum.accumulate(frames[order]) if len(order) else frames[order]
     leads = frames[order] == newest  # the others are overtaken when they come
     leading = order[leads]
-    fresh = np.concatenate([[True], frames[leading][1:] > frames[leading][:-1]])[: len(leading)]
-    leading = leading[fresh]
     place = np.searchsorted(delivered_ns[leading], instants_ns, side="right") - 1
     padded = np.concatenate([leading, [NOTHING]])  # place -1 is the last
     results = padded[place]
-    previous = np.where(place > 0, padded[np.maximum(place - 1, -1)], NOTHING)
+    before = np.searchsorted(frames[leading], frames[leading], side="left") - 1  # another frame's
+    older = np.concatenate([padded[before], [NOTHING]])
+    previous = older[place]
     there = results != NOTHING
     chosen = np.where(there, results, 0)
     if not len(frames):

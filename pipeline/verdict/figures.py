@@ -39,7 +39,8 @@ class PathFigures:
 
     Attributes:
         data: Its rows, shape (n,), dtype of the ledger's columns.
-        stamps_ns: End of each span and `admitted`, int64, shape (n, 17), ns of run time.
+        stamps_ns: End of each span, `admitted` and `improved`, int64, shape (n, 18), ns of run
+            time.
     """
 
     def __init__(self, ledger: Ledger, path: str) -> None:
@@ -63,6 +64,11 @@ class PathFigures:
         """Which frames were delivered by a route, by its id; shape (n,)."""
         found: NDArray[np.bool_] = self.data["route_delivered"] == self._names.find(route)
         return found
+
+    @property
+    def improved(self) -> int:
+        """How many answers a better one followed."""
+        return int((self.data["route_improved"] != self._names.find("")).sum())
 
     def fell_back(self) -> NDArray[np.bool_]:
         """Which frames the car answered by itself, or in part; shape (n,)."""
@@ -127,7 +133,7 @@ def durations_ns(
 
     Args:
         scheduled_ns: Where each frame's clock starts, shape (n,).
-        stamps_ns: End of each span and `admitted`, shape (n, 17), absent ones marked.
+        stamps_ns: End of each span, `admitted` and `improved`, shape (n, 18), absent ones marked.
     """
     found = np.zeros((len(stamps_ns), len(SPANS)), np.int64)
     passed: NDArray[np.bool_] = stamps_ns[:, : len(SPANS)] != ABSENT

@@ -110,7 +110,7 @@ def path_document(
         "not_selected": facts.not_selected.get(rule.name, 0),
         "fates": fate_counts(ledger, rule.name),
         "causes": figures.causes(),
-        "improved": int(figures.data["improved"].sum()),
+        "improved": figures.improved,
         "partial_sets": int(figures.data["partial"].sum()),
         "overruns": counts.overruns,
         "deadline_ms": rule.deadline_ns / _NS_PER_MS,

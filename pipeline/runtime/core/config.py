@@ -101,6 +101,8 @@ class Hedge(Value, frozen=True, kw_only=True):
         device_ns: Part of L that holds the device.
         blocking_ns: B: the longest other job that may hold the device when the timer runs out.
         margin_ns: To spare.
+        kept_ns: How long before the deadline its answer is let go, if none has come from the cloud
+            by then; 0 where it goes as soon as it is there.
     """
 
     route: Route
@@ -112,6 +114,7 @@ class Hedge(Value, frozen=True, kw_only=True):
     device_ns: int = 0
     blocking_ns: int = 0
     margin_ns: int = 0
+    kept_ns: int = 0
 
 
 class Way(Value, frozen=True, kw_only=True):

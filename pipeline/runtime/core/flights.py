@@ -31,7 +31,8 @@ class Flights:
     Admission: a task has at most `in_flight` frames without an answer; one more waits, the newest,
     and what it overtakes is dropped. A route that crosses a link takes a credit of the cloud at
     admission and gets it back by a grant. A frame may have a second route in the vehicle, its
-    hedge; the first valid answer is delivered and fixes the fate, a better one in time improves it.
+    hedge, whose answer may be kept back until it has to go; the first that is delivered fixes the
+    fate, a better one that follows improves it.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -120,6 +121,8 @@ class Flights:
         if hedge is None or chart is None or frame.answer is not None:
             return False
         self._hedges.drop(frame, out)
+        if hedge.kept_ns:
+            frame.goes_at_ns = frame.deadline_at_ns - hedge.kept_ns
         second = frame.second = Attempt(chart, frame.time_ns)
         steps = second.way.take_over(frame.over & chart.mine, frame.submitted & chart.mine)
         out.append(Note(reason="hedged", detail=frame.name))
@@ -175,8 +178,10 @@ class Flights:
     # -- answers ----------------------------------------------------------------------------------
 
     def _answer(self, frame: Frame, attempt: Attempt, at_ns: int, out: list[Command]) -> None:
-        """An attempt has its result: the first is delivered, a better one in time as well."""
+        """An attempt has its result: the first is delivered, a better one that follows as well."""
         if frame.answer is None:
+            if attempt is frame.second and self._keeps_back(frame, at_ns, out):
+                return
             frame.answer = attempt
             self._hedges.drop(frame, out)
             if attempt is frame.first and frame.second is not None:
@@ -186,10 +191,24 @@ class Flights:
                 if not frame.paths:
                     self._close(frame, at_ns, out)
                     return
-        elif not attempt.seen_cloud or at_ns > frame.expires_at_ns:
+        elif not attempt.seen_cloud:
             return
         self._undelivered.append((frame, attempt))
         self._deliver_waiting(at_ns, out)
+
+    def _keeps_back(self, frame: Frame, at_ns: int, out: list[Command]) -> bool:
+        """Whether the hedge's answer waits for a better one that may still come in time."""
+        first = frame.first
+        if at_ns >= frame.goes_at_ns or first is None or first.dead:
+            return False
+        frame.kept_back = True
+        out.append(SetTimer(timer=f"keep/{frame.name}", at_ns=frame.goes_at_ns))
+        return True
+
+    def _let_go(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
+        """The hedge's answer goes, if it was kept back and no other has gone."""
+        if frame.kept_back and frame.answer is None and frame.second is not None:
+            self._answer(frame, frame.second, at_ns, out)
 
     def _abandon(self, frame: Frame, attempt: Attempt, out: list[Command]) -> None:
         """Take an attempt's own waiting jobs back; what runs goes on, and nothing comes of it."""
@@ -214,13 +233,7 @@ class Flights:
                 continue
             frame.answered_ns = at_ns
             first = frame.first
-            better = (
-                first is not None
-                and first is not attempt
-                and not first.dead
-                and first.nonce
-                and at_ns < frame.expires_at_ns
-            )
+            better = first is not None and first is not attempt and not first.dead and first.nonce
             if better:  # the cloud may still improve it; the place in flight is free
                 self._free_place(frame, at_ns, out)
             else:
@@ -239,6 +252,8 @@ class Flights:
         if frame.answer is not None:
             if frame.answered_ns:
                 self._settle_answered(frame, at_ns, out)
+        elif frame.kept_back:
+            self._let_go(frame, at_ns, out)
         elif not self._begin_hedge(frame, at_ns, out) and not frame.attempts:
             self._settle(frame, fate, cause, at_ns, out)
 
@@ -272,6 +287,8 @@ class Flights:
         out.append(CancelTimer(timer=f"horizon/{name}"))
         if frame.awaited:
             out.append(CancelTimer(timer=f"deadline/{name}"))
+        if frame.kept_back:
+            out.append(CancelTimer(timer=f"keep/{name}"))
         refs = [output.ref for output in frame.outputs.values()]
         if frame.kept:
             refs = [ref for ref in refs if ref not in frame.kept]

@@ -137,6 +137,8 @@ class Frame:
         answer: Which of the two gave the answer.
         answered_ns: When the answer was sent to the consumer.
         improved: Whether a better one followed.
+        goes_at_ns: When the second route's answer is let go at the latest, run time; 0 for at once.
+        kept_back: Whether that answer is there and waits.
         awaited: Whether a deadline timer is set.
         outputs: Per step that is over its output, those that came from a cloud included.
         done: Per step that is over at this site how it ran.
@@ -157,6 +159,7 @@ class Frame:
         "done",
         "expires_at_ns",
         "first",
+        "goes_at_ns",
         "hedge",
         "hedge_at_ns",
         "hedge_chart",
@@ -164,6 +167,7 @@ class Frame:
         "improved",
         "inputs",
         "kept",
+        "kept_back",
         "key",
         "name",
         "offer",
@@ -194,10 +198,10 @@ class Frame:
         self.first: Attempt | None = None
         self.hedge: Hedge | None = None
         self.hedge_chart: Chart | None = None
-        self.hedge_at_ns = self.answered_ns = 0
+        self.hedge_at_ns = self.answered_ns = self.goes_at_ns = 0
         self.second: Attempt | None = None
         self.answer: Attempt | None = None
-        self.holds = self.improved = self.awaited = self.partial = False
+        self.holds = self.improved = self.awaited = self.partial = self.kept_back = False
         self.outputs: dict[int, Output] = {}
         self.done: dict[int, JobDone] = {}
         self.over = self.submitted = 0
@@ -301,7 +305,7 @@ def row_of(frame: Frame, opened: Open, fate: Fate, cause: str) -> Row:
         bytes_up=0 if first is None else first.bytes_up,
         bytes_down=0 if first is None else first.bytes_down,
         overrun=account.overrun,
-        improved=frame.improved,
+        route_improved=first.chart.route.id if frame.improved and first is not None else "",
         partial=frame.partial,
     )
 

@@ -146,6 +146,8 @@ class VehicleCore(Flights):
         match kind:
             case "hedge":
                 self._begin_hedge(frame, at_ns, out)
+            case "keep":
+                self._let_go(frame, at_ns, out)
             case "deadline":
                 self._deadline(frame, at_ns, out)
             case "fuse":
@@ -156,11 +158,11 @@ class VehicleCore(Flights):
                 pass
 
     def _deadline(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
-        """The frame's last deadline has passed."""
+        """The frame's last deadline has passed; what was asked of a cloud may still improve it."""
         for attempt in (frame.first, frame.second):
             if attempt is not None and attempt.nonce and not attempt.seen_cloud:
                 self._admission.missed(frame.task, attempt, at_ns, out)
-        if frame.answered_ns:
+        if frame.answered_ns and self._late_grants:  # at full speed the player waits for it
             self._settle_answered(frame, at_ns, out)
 
     def _horizon(self, frame: Frame, at_ns: int, out: list[Command]) -> None:

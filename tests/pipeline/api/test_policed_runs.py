@@ -53,7 +53,7 @@ def test_at_once_runs_every_frame_in_the_car_and_the_cloud_improves(tmp_path: Pa
     rows, _ = _run(tmp_path, "policy.hedge={start: at-once}")
     found = _of(rows, "front->objects")
     assert {row.fate for row in found} == {"edge"}
-    assert sum(row.improved for row in found) > len(found) // 2
+    assert sum(bool(row.route_improved) for row in found) > len(found) // 2
 
 
 def test_a_smaller_variant_may_be_the_hedge(tmp_path: Path) -> None:

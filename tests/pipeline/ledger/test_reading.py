@@ -30,7 +30,7 @@ _ROWS = st.builds(
     bytes_up=st.integers(0, 2**31 - 1),
     bytes_down=st.integers(0, 2**31 - 1),
     overrun=st.booleans(),
-    improved=st.booleans(),
+    route_improved=st.sampled_from(["", "r1"]),
     partial=st.booleans(),
 )
 

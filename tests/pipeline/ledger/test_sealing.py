@@ -287,7 +287,7 @@ DECISIONS = {
     "route_delivered": replace(BASE, route_delivered="r2"),
     "variant": replace(BASE, variant="tiny"),
     "partial": replace(BASE, partial=True),
-    "improved": replace(BASE, improved=True),
+    "route_improved": replace(BASE, route_improved="r9"),
 }
 FIGURES = {
     "stamps": replace(BASE, stamps={**BASE.stamps, "edge": 26 * MS}),

@@ -246,6 +246,7 @@ class Build:
         start: HedgeStart = "latest",
         blocking_ns: int = 0,
         margin_ns: int = 0,
+        kept_ns: int = 0,
         in_flight: int = 2,
     ) -> CoreConfig:
         """The split with the tail of its own network in the car as hedge."""
@@ -283,6 +284,7 @@ class Build:
             device_ns=2 * MS,
             blocking_ns=blocking_ns,
             margin_ns=margin_ns,
+            kept_ns=kept_ns,
         )
         task = TaskConfig(
             name="objects",

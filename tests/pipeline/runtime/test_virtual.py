@@ -320,7 +320,7 @@ def test_a_slow_link_that_comes_in_time_improves(build: Build, virtually: Virtua
     run = virtually.run(virtually.setup(build.hedged(start="at-once"), loop=2))
     rows = list(run.ledger.rows())
     assert {row.fate for row in rows} == {"edge"}
-    assert all(row.improved for row in rows)
+    assert all(row.route_improved for row in rows)
 
 
 def test_a_device_may_be_slowed_for_a_while(build: Build, virtually: Virtually) -> None:

@@ -89,16 +89,21 @@ def test_a_task_of_a_path_from_several_sensors_is_found_in_its_part(tmp_path: Pa
     assert found.frames.tolist() == [0]
 
 
-def test_of_two_answers_the_first_counts_and_tracks_are_read(tmp_path: Path) -> None:
-    """The one that improved it has no stamp of its own."""
+def test_what_improved_an_answer_stands_behind_it_and_tracks_are_read(tmp_path: Path) -> None:
+    """Of several with the same standing the first counts."""
     file = tmp_path / "results.jsonl"
     first = {**result_line("p", 0, boxes(2)), "tracks": [7, 8]}
-    second = {**result_line("p", 0, boxes(1)), "tracks": [7]}
-    file.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n", encoding="utf-8")
+    again = {**result_line("p", 0, boxes(1)), "tracks": [7]}
+    better = {**result_line("p", 0, boxes(3)), "tracks": [7, 8, 9], "improves": True}
+    later = {**result_line("p", 1, boxes(1)), "tracks": [8]}
+    text = "".join(f"{json.dumps(line)}\n" for line in (first, again, later, better))
+    file.write_text(text, encoding="utf-8")
     found = read_results(file, {"t": "p"}, {"t": ("boxes", ())})["t"]
     assert found.boxes is not None
     assert found.boxes.tracks is not None
-    assert found.boxes.tracks.tolist() == [7, 8]
+    assert found.frames.tolist() == [0, 0, 1]
+    assert found.improves.tolist() == [False, True, False]
+    assert found.boxes.tracks.tolist() == [7, 8, 7, 8, 9, 8]
     assert found.names == NAMES
 
 

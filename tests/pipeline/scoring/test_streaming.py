@@ -67,3 +67,12 @@ def test_the_merge_finds_what_looking_at_every_result_finds(
     for (at_ns, _), result in zip(at, found.results.tolist(), strict=True):
         there = [frame for frame, _, delivered in results if delivered <= at_ns]
         assert result == max(there, default=NOTHING)
+
+
+def test_what_improves_a_frame_counts_from_then_on_and_is_no_earlier_result() -> None:
+    """Forecasts look at another frame's, and a newer frame's first answer is newer all the same."""
+    results = [(0, 0, 50), (1, 100, 150), (1, 100, 180), (0, 0, 190), (2, 200, 250), (1, 100, 260)]
+    at = [(160, 1), (200, 2), (255, 2), (300, 3)]
+    found = paired(at, results)
+    assert found.results.tolist() == [1, 2, 4, 4]
+    assert found.previous.tolist() == [0, 0, 2, 2]

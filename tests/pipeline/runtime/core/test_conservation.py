@@ -245,6 +245,7 @@ def test_any_interleaving_settles_every_frame_once_and_leaks_nothing(
 @given(
     tape=st.binary(min_size=200, max_size=3_000),
     start=st.sampled_from(["latest", "at-once", "after"]),
+    kept_ms=st.sampled_from([0, 0, 5, 30, 60]),
     breaker=st.booleans(),
     drops=st.booleans(),
     refuses=st.booleans(),
@@ -258,6 +259,7 @@ def test_no_policy_loses_a_frame_or_leaks(
     tape: bytes,
     *,
     start: HedgeStart,
+    kept_ms: int,
     breaker: bool,
     drops: bool,
     refuses: bool,
@@ -268,7 +270,12 @@ def test_no_policy_loses_a_frame_or_leaks(
 ) -> None:
     """Hedges, breaker, refusals, batches, late work: the same laws hold under all of them."""
     config = replace(
-        build.hedged(start=start, blocking_ns=2_000_000, in_flight=in_flight),
+        build.hedged(
+            start=start,
+            blocking_ns=2_000_000,
+            kept_ns=kept_ms * 1_000_000,
+            in_flight=in_flight,
+        ),
         paths=(
             build.path("tight", deadline_ms=60, horizon_ms=180),
             build.path("loose", every=2, deadline_ms=200, horizon_ms=700),

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MS = 1_000_000
 T = TypeVar("T")
+HORIZON_NS = 300 * MS
 START_NS = 89 * MS  # 100 ms less 6 for what is left, 3 for what may be in the way and 2 to spare
 
 
@@ -84,8 +85,8 @@ def test_a_cloud_in_time_leaves_the_hedge_unstarted(local: type[Local], build: B
     work = _to_the_cloud(car, 0, 0)
     said = _answered(car, work, 40 * MS)
     assert CancelTimer(timer="hedge/objects/0") in said
-    assert [(row.fate, row.improved, row.route_delivered) for row in _rows(car)] == [
-        ("cloud", False, "objects-split")
+    assert [(row.fate, row.route_improved, row.route_delivered) for row in _rows(car)] == [
+        ("cloud", "", "objects-split")
     ]
 
 
@@ -102,36 +103,110 @@ def test_a_silent_cloud_is_covered_by_the_frame_s_own_tail(
     assert len(started) == 2  # tail and post
     result = _of(Send, car.said)[-1].message
     assert result.kind == "result"
-    assert _rows(car) == []  # the cloud may still improve it
     car.tell(TimerFired(timer="deadline/objects/0"), 100 * MS)
+    assert _rows(car) == []  # the cloud may still improve it
+    car.tell(TimerFired(timer="horizon/objects/0"), HORIZON_NS)
     (row,) = _rows(car)
     assert (row.fate, row.route_planned, row.route_delivered) == (
         "edge",
         "objects-split",
         "objects-tail",
     )
-    assert not row.improved
+    assert not row.route_improved
     assert row.stamps["edge_wait"] == row.stamps["edge"] - 2 * MS  # head and tail ran 1 ms each
     assert row.stamps["edge"] == START_NS + MS
     assert row.stamps["post"] == ends_ns
     assert "uplink" not in row.stamps
 
 
-def test_a_better_answer_in_time_improves_and_a_late_one_does_not(
+def test_a_better_answer_improves_however_late_while_the_frame_is_open(
     local: type[Local], build: Build
 ) -> None:
-    """The first answer fixes the fate; what the cloud says before the deadline goes out too."""
-    for at_ns, improved in ((98 * MS, True), (101 * MS, False)):
+    """The first answer fixes the fate; what the cloud says up to the horizon goes out too."""
+    for at_ns, improved in ((98 * MS, True), (140 * MS, True), (HORIZON_NS + MS, False)):
         car = _car(local, build, _config(build))
         work = _to_the_cloud(car, 0, 0)
         _fire(car, 0, START_NS)
-        if not improved:
+        if at_ns > 100 * MS:
             car.tell(TimerFired(timer="deadline/objects/0"), 100 * MS)
+        if at_ns > HORIZON_NS:
+            car.tell(TimerFired(timer="horizon/objects/0"), HORIZON_NS)
         _answered(car, work, at_ns)
         (row,) = _rows(car)
-        assert (row.fate, row.improved, row.route_delivered) == ("edge", improved, "objects-tail")
+        better = "objects-split" if improved else ""
+        assert (row.fate, row.route_delivered) == ("edge", "objects-tail")
+        assert row.route_improved == better
         results = [send.message.improves for send in _of(Send, car.said)[1:]]
         assert results == [False, True][: 1 + improved]
+
+
+def _kept(build: Build) -> CoreConfig:
+    """A hedge that starts at 30 ms and lets its answer go at 94."""
+    return _config(build, start="after", after_ns=30 * MS, kept_ns=6 * MS)
+
+
+def test_an_answer_that_is_kept_back_leaves_the_cloud_its_time(
+    local: type[Local], build: Build
+) -> None:
+    """One result goes out, and it is the better one."""
+    car = _car(local, build, _kept(build))
+    work = _to_the_cloud(car, 0, 0)
+    _fire(car, 0, 30 * MS)
+    assert [send.message.kind for send in _of(Send, car.said)] == ["work"]
+    timers = {timer.timer: timer.at_ns for timer in _of(SetTimer, car.said)}
+    assert timers["keep/objects/0"] == 94 * MS
+    _answered(car, work, 80 * MS)
+    assert CancelTimer(timer="keep/objects/0") in car.said
+    car.tell(TimerFired(timer="keep/objects/0"), 94 * MS)
+    (row,) = _rows(car)
+    assert (row.fate, row.route_improved) == ("cloud", "")
+    assert [send.message.kind for send in _of(Send, car.said)] == ["work", "result"]
+
+
+def test_a_kept_answer_goes_when_it_has_to_and_may_still_be_improved(
+    local: type[Local], build: Build
+) -> None:
+    """Up to then nothing is at the consumer, and from then on what the car has."""
+    car = _car(local, build, _kept(build))
+    work = _to_the_cloud(car, 0, 0)
+    ended_ns = _fire(car, 0, 30 * MS)
+    assert ended_ns < 94 * MS
+    car.tell(TimerFired(timer="keep/objects/0"), 94 * MS)
+    assert [send.message.kind for send in _of(Send, car.said)] == ["work", "result"]
+    _answered(car, work, 120 * MS)
+    (row,) = _rows(car)
+    assert (row.fate, row.route_delivered, row.route_improved) == (
+        "edge",
+        "objects-tail",
+        "objects-split",
+    )
+    assert row.stamps["post"] == ended_ns
+
+
+@pytest.mark.parametrize("what", ["gone", "refusal"])
+def test_a_kept_answer_goes_at_once_when_nothing_better_can_come(
+    local: type[Local], build: Build, what: str
+) -> None:
+    """There is nothing to wait for."""
+    car = _car(local, build, _kept(build))
+    work = _to_the_cloud(car, 0, 0)
+    _fire(car, 0, 30 * MS)
+    event = (
+        PeerGone(peer="cloud")
+        if what == "gone"
+        else build.arrived(replace(work, kind="refusal", reason="too-late"), at_ns=50 * MS)
+    )
+    car.work_off(car.tell(event, 50 * MS), 50 * MS)
+    assert [row.fate for row in _rows(car)] == ["edge"]
+    assert [send.message.kind for send in _of(Send, car.said)] == ["work", "result"]
+
+
+def test_a_hedge_that_is_over_late_keeps_nothing_back(local: type[Local], build: Build) -> None:
+    """Its answer is late enough already."""
+    car = _car(local, build, _config(build, start="latest", kept_ns=60 * MS))
+    _to_the_cloud(car, 0, 0)
+    _fire(car, 0, START_NS)
+    assert [send.message.kind for send in _of(Send, car.said)] == ["work", "result"]
 
 
 def test_a_refusal_starts_the_hedge_at_once(local: type[Local], build: Build) -> None:
@@ -176,7 +251,7 @@ def test_at_once_runs_beside_the_cloud_and_the_first_answer_counts(
     assert not [t for t in _of(SetTimer, car.said) if t.timer.startswith("hedge")]
     _answered(car, work, 50 * MS)
     (row,) = _rows(car)
-    assert (row.fate, row.improved) == ("edge", True)
+    assert (row.fate, row.route_improved) == ("edge", "objects-split")
 
 
 def test_after_a_while_starts_then_but_never_later_than_is_safe(
