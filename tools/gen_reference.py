@@ -248,6 +248,8 @@ MEANINGS: dict[str, str] = {
     "best of these.",
     "policy.hedge.margin": "To spare before the deadline, beyond the 99.9 % quantile of the "
     "hedge's own time.",
+    "policy.hedge.answer": "`best`, which waits for the cloud's answer as long as it can, or "
+    "`first`. Left out: `first` with `at-once`, else `best`.",
     "policy.hedge.edge_cost": "Of `cost-based`: what a run in the car costs, as a share of what a "
     "miss costs.",
     "policy.breaker": "Stop asking a cloud that does not answer; left out, it is always asked.",

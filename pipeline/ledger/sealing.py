@@ -36,6 +36,7 @@ _DECISIONS = (
     "route_delivered",
     "variant",
     "partial",
+    "improved",
     "route_improved",
 )
 _FIGURES = ("overrun", "scheduled_ns", "deadline_at_ns", "modelled_ns", "bytes_up", "bytes_down")
@@ -106,6 +107,7 @@ class Ledger:
                 row.route_delivered,
                 row.variant,
                 int(row.partial),
+                int(bool(row.route_improved)),
                 row.route_improved,
                 int(row.overrun),
                 row.scheduled_ns,

@@ -96,6 +96,7 @@ class HedgeDocument(TypedDict):
     energy_mj: float | None
     in_time: bool
     latency_without_ms: float
+    waits: bool
 
 
 class CandidateDocument(TypedDict):
@@ -322,6 +323,7 @@ def _hedge(cover: Cover | None) -> HedgeDocument | None:
         "energy_mj": None if cover.energy_pj is None else cover.energy_pj / _PJ_PER_MJ,
         "in_time": cover.keeps,
         "latency_without_ms": cover.alone_ns / _NS_PER_MS,
+        "waits": cover.waits,
     }
 
 

@@ -96,6 +96,7 @@ class Cover(Value, frozen=True, kw_only=True):
         alone_ns: Latency at the percentile of the route without it.
         keeps: Whether its answer is there by the deadline.
         alone_keeps: Whether the route keeps the deadline without it, as predicted or verified.
+        waits: Whether its answer waits for the cloud's as long as it can; else the first one goes.
     """
 
     form: str
@@ -110,6 +111,7 @@ class Cover(Value, frozen=True, kw_only=True):
     alone_ns: int
     keeps: bool
     alone_keeps: bool
+    waits: bool = True
 
 
 class Candidate(Value, frozen=True, kw_only=True):
@@ -204,6 +206,17 @@ class Candidate(Value, frozen=True, kw_only=True):
         if self.hedge is None:
             return all(one.constraint != "deadline" for one in self.broken)
         return self.hedge.alone_keeps
+
+    @property
+    def worth(self) -> float:
+        """Agreement that plans rank it by; 0 where it was not measured.
+
+        The route's own where it answers in time by itself, and first; else what is expected of it
+        and its hedge.
+        """
+        cover = self.hedge
+        by_itself = self.keeps_alone and (cover is None or cover.waits)
+        return (self.agreement if by_itself else self.expected) or 0.0
 
     @property
     def expected(self) -> float | None:

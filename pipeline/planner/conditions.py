@@ -97,13 +97,19 @@ def best_of(
     alone = [i for i in allowed if latencies_ns[i] <= deadline_ns]
     covered = [i for i in allowed if i not in alone and _covered(candidates[i], deadline_ns)]
     in_time = [*alone, *covered]
-    worth = [candidates[i].agreement or 0.0 for i in alone]
+    worth = [_alone_worth(candidates[i]) for i in alone]
     worth += [candidates[i].expected or 0.0 for i in covered]
     if not in_time:
         return min(asked(candidates), key=lambda i: (latencies_ns[i], i))
     best = max(worth)
     good = [i for i, mine in zip(in_time, worth, strict=True) if mine >= best - AGREEMENT_SLACK]
     return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up, i))
+
+
+def _alone_worth(candidate: Candidate) -> float:
+    cover = candidate.hedge
+    first = cover is not None and not cover.waits
+    return (candidate.expected if first else candidate.agreement) or 0.0
 
 
 def _covered(candidate: Candidate, deadline_ns: int) -> bool:

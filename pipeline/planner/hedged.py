@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.planner.subjects import Subject
 
 TAIL, VARIANT = "tail", "variant:"
+_MEDIAN = 50.0
 _SURE, _HIGH = 99.9, 1  # percentile of a hedge's own time, and the 90 % quantile of the bias
 _RULED_OUT = frozenset({"memory", "pixels"})
 
@@ -133,6 +134,12 @@ class Coverer:
         late = float(np.mean(sample > answers_ns))
         if candidate.verified is not None:
             late = 1 - candidate.in_time
+        before = 0.0
+        if not timing.kept_ns:  # whoever is first
+            begins_ns = source_ns if timing.start == "at-once" else timing.start_ns
+            there_ns = latency_at(shared, quantiles, percentile=_MEDIAN, extra_ns=source_ns)
+            own_ns = latency_at(hedge.own, quantiles, percentile=_MEDIAN, extra_ns=deliver_ns)
+            before = float(np.mean(sample > max(begins_ns, there_ns) + own_ns))
         own = [step for step in hedge.own if isinstance(step.step, Run)]
         energies = [step.energy_pj for step in own]
         cover = Cover(
@@ -141,13 +148,14 @@ class Coverer:
             ends_ns=ends_ns,
             least_ns=ready_ns + rest_ns,
             runs=max(runs, late),
-            answers=late,
+            answers=max(late, before),
             agreement=agreement,
             edge_ns=sum(step.latency_ns for step in own),
             energy_pj=None if None in energies else sum(e for e in energies if e is not None),
             alone_ns=candidate.latency_ns,
             keeps=ends_ns <= wishes.deadline_ns,
             alone_keeps=candidate.keeps_alone,
+            waits=bool(timing.kept_ns),
         )
         return self._with(cover, hedger.subject or subject, hedge, candidate)
 

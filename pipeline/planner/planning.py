@@ -371,10 +371,7 @@ def _choose(candidates: Sequence[Candidate], task: str, wishes: Wishes) -> tuple
     feasible = [i for i in allowed if candidates[i].feasible]
     if not feasible:
         return None, fastest
-    worth = {  # of what is late without its hedge: with what the hedge answers
-        i: (candidates[i].agreement if candidates[i].keeps_alone else candidates[i].expected) or 0.0
-        for i in feasible
-    }
+    worth = {i: candidates[i].worth for i in feasible}
     best = max(worth.values())
     good = [i for i, mine in worth.items() if mine >= best - AGREEMENT_SLACK]
     chosen = min(good, key=lambda i: (*order(candidates[i]), candidates[i].bytes_up))

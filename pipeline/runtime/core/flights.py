@@ -207,8 +207,10 @@ class Flights:
 
     def _let_go(self, frame: Frame, at_ns: int, out: list[Command]) -> None:
         """The hedge's answer goes, if it was kept back and no other has gone."""
-        if frame.kept_back and frame.answer is None and frame.second is not None:
-            self._answer(frame, frame.second, at_ns, out)
+        second = frame.second
+        if frame.kept_back and frame.answer is None and second is not None:
+            second.elsewhere["downlink_wait"] = at_ns  # what it waited for did not come down
+            self._answer(frame, second, at_ns, out)
 
     def _abandon(self, frame: Frame, attempt: Attempt, out: list[Command]) -> None:
         """Take an attempt's own waiting jobs back; what runs goes on, and nothing comes of it."""

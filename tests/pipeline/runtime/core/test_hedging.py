@@ -181,6 +181,7 @@ def test_a_kept_answer_goes_when_it_has_to_and_may_still_be_improved(
         "objects-split",
     )
     assert row.stamps["post"] == ended_ns
+    assert row.stamps["downlink_wait"] == 94 * MS
 
 
 @pytest.mark.parametrize("what", ["gone", "refusal"])
@@ -197,7 +198,7 @@ def test_a_kept_answer_goes_at_once_when_nothing_better_can_come(
         else build.arrived(replace(work, kind="refusal", reason="too-late"), at_ns=50 * MS)
     )
     car.work_off(car.tell(event, 50 * MS), 50 * MS)
-    assert [row.fate for row in _rows(car)] == ["edge"]
+    assert [(row.fate, row.stamps["downlink_wait"]) for row in _rows(car)] == [("edge", 50 * MS)]
     assert [send.message.kind for send in _of(Send, car.said)] == ["work", "result"]
 
 
