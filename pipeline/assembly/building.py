@@ -38,6 +38,7 @@ from pipeline.assembly.tasks import (
     codecs_of,
     first_models,
     hops_of,
+    later_of,
     misread,
     period_ns,
     plan_one,
@@ -199,6 +200,9 @@ def assemble(
             equipment,
             drive.facts.streams[scenario.tasks[name].input.stream],
             calibration[scenario.tasks[name].input.stream],
+            later_of(scenario, name, tasks[name], drive, CALIBRATION_PICTURES)
+            if not models[name].stateful
+            else [],
             percentile=percentile,
             cache_root=cache_root,
             now_ns=now_ns,

@@ -54,6 +54,25 @@ class BuiltDrive:
         chosen = frozenset((2 * i + 1) * frames // (2 * count) for i in range(count))
         return [data for _, data in samples(self.spec, stream, chosen)]
 
+    def following(self, stream: str, most: int, *, every: int, steps: int) -> list[list[Array]]:
+        """Data of the frames behind those that `calibration` gives, nearest first.
+
+        Args:
+            stream: Name of the stream.
+            most: As for `calibration`.
+            every: Frames from one to the next.
+            steps: How many there are behind each; fewer at the end of the drive.
+        """
+        frames = self.facts.streams[stream].frames
+        count = min(most, frames)
+        starts = [(2 * i + 1) * frames // (2 * count) for i in range(count)]
+        wanted = [
+            [at for k in range(1, steps + 1) if (at := start + k * every) < frames]
+            for start in sorted(set(starts))
+        ]
+        found = dict(samples(self.spec, stream, frozenset(at for mine in wanted for at in mine)))
+        return [[found[at] for at in mine] for mine in wanted]
+
     def drawn(self, stream: str, most: int) -> list[Array]:
         """Data of some frames of a stream, one drawn from each of as many equal stretches.
 

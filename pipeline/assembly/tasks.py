@@ -19,6 +19,7 @@ from pipeline.errors import (
     ScenarioError,
     TaskSettingError,
 )
+from pipeline.planner.aging import LAGS
 from pipeline.planner.planning import Planned, Wishes, plan_task
 from pipeline.planner.pricing import HOP_TABLE
 from pipeline.planner.subjects import SPARSE_CODECS, TENSOR_CODECS, Subject
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.assembly.drives import BuiltDrive
     from pipeline.assembly.equipment import Equipment
     from pipeline.runtime.drive import DriveFacts, StreamFacts
     from pipeline.scenario.loading import LoadedScenario
@@ -112,6 +114,7 @@ def plan_one(
     equipment: Equipment,
     facts: StreamFacts,
     calibration: list[Array],
+    later: list[list[Array]],
     *,
     percentile: float,
     cache_root: Path,
@@ -153,6 +156,7 @@ def plan_one(
             world,
             wishes,
             pictures=calibration,
+            later=later,
             quantiles=equipment.quantiles,
             cache=ResultCache(cache_root / "results", optional=True),
             directory=cache_root / "models",
@@ -181,14 +185,30 @@ def plan_one(
         raise PipelineError(f"the cache {cache_root} cannot be written: {err.strerror}") from err
 
 
+def later_of(
+    scenario: Scenario, name: str, spec: TaskSpec, drive: BuiltDrive, most: int
+) -> list[list[Array]]:
+    """Data of the frames behind the calibration frames, by which the results of a task age.
+
+    None for a LiDAR: what is found in space is moved by the car's own motion before it is used.
+    """
+    if not isinstance(spec.input, PictureInput):
+        return []
+    stream = scenario.tasks[name].input.stream
+    return drive.following(stream, most, every=_every(scenario, name), steps=LAGS)
+
+
+def _every(scenario: Scenario, name: str) -> int:
+    return min(path.every for path in scenario.paths.values() if name in path.tasks)
+
+
 def period_ns(scenario: Scenario, name: str, facts: DriveFacts) -> int:
     """Time between two frames that a task takes, in ns."""
     return _period_of(scenario, name, facts.streams[scenario.tasks[name].input.stream])
 
 
 def _period_of(scenario: Scenario, name: str, facts: StreamFacts) -> int:
-    every = min(path.every for path in scenario.paths.values() if name in path.tasks)
-    return int(facts.period_ns * every / scenario.run.factor)
+    return int(facts.period_ns * _every(scenario, name) / scenario.run.factor)
 
 
 def hops_of(equipment: Equipment) -> Hops:

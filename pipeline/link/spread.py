@@ -44,10 +44,18 @@ class LinkSpread:
             found = self._serial_ns[key] = self._serial(*key)
         return found
 
-    def mean_serial_ns(self, payload_bytes: int, direction: Direction) -> int:
-        """Mean time on the bottleneck in ns: what a message loads it with."""
+    def mean_serial_ns(self, payload_bytes: int, direction: Direction, *, within_ns: int) -> int:
+        """Mean time on the bottleneck in ns: what a message loads it with while it is carried.
+
+        Args:
+            payload_bytes: Size of the message.
+            direction: Its way.
+            within_ns: What takes longer is late whoever shares the link, and little of it is sent:
+                moments at which it would are left out, where there are others.
+        """
         times = self.serial_ns(payload_bytes, direction)
-        return round(sum(times) / len(times))
+        carried = [time_ns for time_ns in times if time_ns <= within_ns] or times
+        return round(sum(carried) / len(carried))
 
     def transfer_ns(
         self, payload_bytes: int, direction: Direction, percentiles: Sequence[float]

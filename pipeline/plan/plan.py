@@ -67,6 +67,9 @@ class Verified(Value, frozen=True, kw_only=True):
         hits_high: In time at the 90 % quantile of the devices' bias.
         latency_ns: Latency at the plan's percentile, at no bias, frames without an answer counted
             as endless; None where it falls on one of those.
+        left: Share of the worth of its answers that is left when they are there.
+        left_in_time: The same of the answers in time.
+        times_ns: Evenly spaced quantiles of the latencies, ascending.
     """
 
     frames: int
@@ -74,6 +77,9 @@ class Verified(Value, frozen=True, kw_only=True):
     least: float
     hits_high: int
     latency_ns: int | None
+    left: float = 1.0
+    left_in_time: float = 1.0
+    times_ns: tuple[int, ...] = ()
 
 
 class Cover(Value, frozen=True, kw_only=True):
@@ -95,6 +101,7 @@ class Cover(Value, frozen=True, kw_only=True):
         energy_pj: What a run of it takes; None where the device has no power figure.
         alone_ns: Latency at the percentile of the route without it.
         keeps: Whether its answer is there by the deadline.
+        left: Share of the worth of its answer that is left when that is there.
         alone_keeps: Whether the route keeps the deadline without it, as predicted or verified.
         waits: Whether its answer waits for the cloud's as long as it can; else the first one goes.
     """
@@ -112,6 +119,7 @@ class Cover(Value, frozen=True, kw_only=True):
     keeps: bool
     alone_keeps: bool
     waits: bool = True
+    left: float = 1.0
 
 
 class Candidate(Value, frozen=True, kw_only=True):
@@ -157,6 +165,9 @@ class Candidate(Value, frozen=True, kw_only=True):
         mean_ns: Predicted mean latency of its frames, without bias and hedge.
         in_time: Share of the frames that the route answers by the deadline without a hedge, from 0
             to 1: as verified where it was run, else predicted.
+        left: Share of the worth of its answers that is left when they are there, over that of
+            answers before the next frame, 0 to 1: verified or predicted likewise.
+        times_ns: Evenly spaced quantiles of the latencies that `left` is of, ascending.
         hedge: What covers it; None for nothing.
         title: What people call it, unlike every other one of its task; "" outside a plan.
     """
@@ -192,6 +203,8 @@ class Candidate(Value, frozen=True, kw_only=True):
     median_ns: int = 0
     mean_ns: int = 0
     in_time: float = 1.0
+    left: float = 1.0
+    times_ns: tuple[int, ...] = ()
     hedge: Cover | None = None
     title: str = ""
 
@@ -215,12 +228,13 @@ class Candidate(Value, frozen=True, kw_only=True):
         and its hedge.
         """
         cover = self.hedge
-        by_itself = self.keeps_alone and (cover is None or cover.waits)
-        return (self.agreement if by_itself else self.expected) or 0.0
+        if self.keeps_alone and (cover is None or cover.waits):
+            return (self.agreement or 0.0) * self.left
+        return self.expected or 0.0
 
     @property
     def expected(self) -> float | None:
-        """Expected agreement: a late frame counts nothing, or what its hedge agrees.
+        """Expected agreement, less by age: a late frame counts nothing, or what its hedge agrees.
 
         None where agreement was not measured.
         """
@@ -228,8 +242,9 @@ class Candidate(Value, frozen=True, kw_only=True):
             return None
         cover = self.hedge
         if cover is None or not cover.keeps or cover.agreement is None:
-            return self.in_time * self.agreement
-        return (1 - cover.answers) * self.agreement + cover.answers * cover.agreement
+            return self.in_time * self.agreement * self.left
+        own = (1 - cover.answers) * self.agreement * self.left
+        return own + cover.answers * cover.agreement * cover.left
 
     @property
     def devices(self) -> tuple[str, ...]:

@@ -66,7 +66,8 @@ class Chooser:
         mine = [self._planned.plan.candidates[i] for i in kept]
         latencies = [self._latency_ns(c, elsewhere) for c in mine]
         in_pace = [self._keeps_pace(c, elsewhere) for c in mine]
-        return kept[best_of(mine, latencies, deadline_ns, in_pace)]
+        aging = self._planned.wishes.aging
+        return kept[best_of(mine, latencies, deadline_ns, in_pace, aging=aging)]
 
     def _mine(self, elsewhere: Elsewhere) -> Conditions:
         """The conditions as the task has them: its part of the uplink stays the same part."""

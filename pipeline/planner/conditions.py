@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec.structs import replace
+
 from pipeline.link.model import message_bytes
+from pipeline.planner.aging import FRESH, left_after
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.plan.plan import Candidate
+    from pipeline.planner.aging import Aging
 
 PPM = 1_000_000
 
@@ -79,6 +83,8 @@ def best_of(
     latencies_ns: Sequence[int],
     deadline_ns: int,
     in_pace: Sequence[bool],
+    *,
+    aging: Aging = FRESH,
 ) -> int:
     """Index of the candidate that the plan's rule takes, given what each would take.
 
@@ -92,13 +98,15 @@ def best_of(
         latencies_ns: Latency of each without its hedge.
         deadline_ns: The task's shortest deadline.
         in_pace: Whether each keeps pace with the task's frames.
+        aging: What an answer is worth by its age.
     """
     allowed = [i for i in asked(candidates) if in_pace[i]]
     alone = [i for i in allowed if latencies_ns[i] <= deadline_ns]
     covered = [i for i in allowed if i not in alone and _covered(candidates[i], deadline_ns)]
     in_time = [*alone, *covered]
-    worth = [_alone_worth(candidates[i]) for i in alone]
-    worth += [candidates[i].expected or 0.0 for i in covered]
+    then = {i: _then(candidates[i], latencies_ns[i], aging) for i in (*alone, *covered)}
+    worth = [_alone_worth(then[i]) for i in alone]
+    worth += [then[i].expected or 0.0 for i in covered]
     if not in_time:
         return min(asked(candidates), key=lambda i: (latencies_ns[i], i))
     best = max(worth)
@@ -106,10 +114,19 @@ def best_of(
     return min(good, key=lambda i: (latencies_ns[i], candidates[i].bytes_up, i))
 
 
+def _then(candidate: Candidate, latency_ns: int, aging: Aging) -> Candidate:
+    """A candidate with what is left of its answers at another latency."""
+    more_ns = latency_ns - candidate.alone_ns
+    left = left_after(candidate, more_ns, aging)
+    return candidate if left == candidate.left else replace(candidate, left=left)
+
+
 def _alone_worth(candidate: Candidate) -> float:
     cover = candidate.hedge
     first = cover is not None and not cover.waits
-    return (candidate.expected if first else candidate.agreement) or 0.0
+    if first:
+        return candidate.expected or 0.0
+    return (candidate.agreement or 0.0) * candidate.left
 
 
 def _covered(candidate: Candidate, deadline_ns: int) -> bool:

@@ -134,12 +134,16 @@ class Coverer:
         late = float(np.mean(sample > answers_ns))
         if candidate.verified is not None:
             late = 1 - candidate.in_time
-        before = 0.0
+        seen, before, goes_ns = candidate.verified, 0.0, answers_ns
+        left = wishes.aging.of(sample[sample <= answers_ns])
+        if seen is not None:
+            left = seen.left_in_time
         if not timing.kept_ns:  # whoever is first
             begins_ns = source_ns if timing.start == "at-once" else timing.start_ns
             there_ns = latency_at(shared, quantiles, percentile=_MEDIAN, extra_ns=source_ns)
             own_ns = latency_at(hedge.own, quantiles, percentile=_MEDIAN, extra_ns=deliver_ns)
-            before = float(np.mean(sample > max(begins_ns, there_ns) + own_ns))
+            goes_ns = max(begins_ns, there_ns) + own_ns
+            before = float(np.mean(sample > goes_ns))
         own = [step for step in hedge.own if isinstance(step.step, Run)]
         energies = [step.energy_pj for step in own]
         cover = Cover(
@@ -156,8 +160,10 @@ class Coverer:
             keeps=ends_ns <= wishes.deadline_ns,
             alone_keeps=candidate.keeps_alone,
             waits=bool(timing.kept_ns),
+            left=wishes.aging.of(np.array([goes_ns])),
         )
-        return self._with(cover, hedger.subject or subject, hedge, candidate)
+        aged = replace(candidate, left=left)
+        return self._with(cover, hedger.subject or subject, hedge, aged)
 
     def _with(
         self, cover: Cover, subject: Subject, hedge: HedgeDraft, candidate: Candidate

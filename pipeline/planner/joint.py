@@ -6,8 +6,8 @@ a frame that comes to a resource which is busy for a share `r` of the time waits
 `sum(rate * hold^2) / (2 * (1 - r))`, summed over the other tasks (Pollaczek and Khinchine; a
 task's own frames come at even distances and are not in each other's way). A task's worth is
 `importance * (p * accuracy + (1 - p) * fallback)`, `p` being the share of its frames that are in
-time with those waits. A candidate without the hedge that its scenario asks for is taken only where
-nothing fits with the hedges.
+time with those waits, each counted by what is left of its worth when it is there. A candidate
+without the hedge that its scenario asks for is taken only where nothing fits with the hedges.
 
 The answer is exact over all combinations, which are few for a car; beyond a limit the candidates
 of the task with the most are thinned out first, and the answer says so.
@@ -23,10 +23,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.planner.aging import FRESH
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from pipeline.planner.aging import Aging
 
 Resource = str
 """What is shared, by its key: `up`, `down`, `edge`, `cloud`, or the name of a device or a bus."""
@@ -76,6 +80,7 @@ class JointTask:
         frames_per_s: How many frames it is asked for.
         deadline_ns: Until when an answer counts.
         importance: Weight of its accuracy.
+        aging: What an answer is worth by its age; none falls back on it.
     """
 
     name: str
@@ -83,6 +88,7 @@ class JointTask:
     frames_per_s: float
     deadline_ns: int
     importance: float = 1.0
+    aging: Aging = FRESH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,9 +284,13 @@ def _thinned(task: JointTask, kept: tuple[int, ...]) -> tuple[int, ...]:
 
     def alone(index: int) -> float:
         candidate = task.candidates[index]
-        hits = np.searchsorted(candidate.latencies_ns, task.deadline_ns, side="right")
-        share = float(hits) / max(1, len(candidate.latencies_ns))
-        return share * candidate.accuracy + (1 - share) * candidate.fallback
+        sample = candidate.latencies_ns
+        until = {
+            ns: float(np.searchsorted(sample, ns, side="right")) / max(1, len(sample))
+            for ns, _ in task.aging.bounds(task.deadline_ns)
+        }
+        worth = sum(until[ns] * weight for ns, weight in task.aging.bounds(task.deadline_ns))
+        return worth * candidate.accuracy + (1 - until[task.deadline_ns]) * candidate.fallback
 
     worst = min(kept[1:], key=lambda index: (alone(index), -index))
     return tuple(index for index in kept if index != worst)
@@ -317,7 +327,7 @@ class _Table:
         squares = self._summed([h**2 * r for h, r in zip(self._holds_ns, self._rates, strict=True)])
         self._waits_at_ns = [self._wait(place, squares) for place in range(len(tasks))]
         self._waits_ns = [waits.sum(axis=1) for waits in self._waits_at_ns]
-        self._in_time = [self._shares(place) for place in range(len(tasks))]
+        self._in_time = [self._shares(p, task.deadline_ns) for p, task in enumerate(tasks)]
 
     def _remembered(self, memory: Mapping[str, int]) -> NDArray[np.bool_]:
         """Whether what the tasks need on each device fits there, by combination."""
@@ -346,23 +356,28 @@ class _Table:
         waits = others / (2 * self._idle)
         return np.asarray(waits * (holds > 0)[mine])
 
-    def _shares(self, place: int) -> NDArray[np.float64]:
-        """Share of a task's frames in time, by combination."""
+    def _shares(self, place: int, within_ns: int) -> NDArray[np.float64]:
+        """Share of a task's frames that are answered within a time, by combination."""
         task, mine = self._tasks[place], self._choices[place]
         found = np.zeros(len(mine))
         for index, candidate in enumerate(task.candidates):
             rows = mine == index
-            left_ns = task.deadline_ns - self._waits_ns[place][rows]
+            left_ns = within_ns - self._waits_ns[place][rows]
             sample = candidate.latencies_ns
             found[rows] = np.searchsorted(sample, left_ns, side="right") / max(1, len(sample))
         return found
 
     def _worth(self) -> NDArray[np.float64]:
         total = np.zeros(self._choices.shape[1])
-        for task, mine, share in zip(self._tasks, self._choices, self._in_time, strict=True):
+        for place, task in enumerate(self._tasks):
+            mine, share = self._choices[place], self._in_time[place]
+            *before, (_, weight) = task.aging.bounds(task.deadline_ns)
+            worth = weight * share
+            for within_ns, lost in before:
+                worth += lost * self._shares(place, within_ns)
             accuracy = np.array([c.accuracy for c in task.candidates])[mine]
             fallback = np.array([c.fallback for c in task.candidates])[mine]
-            total += task.importance * (share * accuracy + (1 - share) * fallback)
+            total += task.importance * (worth * accuracy + (1 - share) * fallback)
         return total
 
     def best(self, wanted: float | None) -> int | None:

@@ -76,11 +76,22 @@ class Measure:
         self._cache = cache
         self._computer = Computer(self._segments, cache, now_ns)
 
-    def reference(self, draft: Draft) -> tuple[list[Result], int]:
-        """Results of the uncut, uncoded network, and their mean coded size."""
+    def decoder(self, draft: Draft) -> OutputDecoder:
+        """What reads a draft's results."""
+        return self._stages(draft).decoder(self._subject.task.name)
+
+    def reference(
+        self, draft: Draft, pictures: Sequence[Array] | None = None
+    ) -> tuple[list[Result], int]:
+        """Results of the uncut, uncoded network, and their mean coded size.
+
+        Args:
+            draft: That network.
+            pictures: Other data than the calibration frames', at least one.
+        """
         if self._subject.timing_only:
             return [], TIMED_RESULT_BYTES
-        decoder, results, _, down_bytes = self._results(draft)
+        decoder, results, _, down_bytes = self._results(draft, pictures)
         return [decoder.decode_result(result) for result in results], down_bytes
 
     def of(self, draft: Draft, reference: Sequence[Result]) -> Measured:
@@ -111,14 +122,16 @@ class Measure:
         """Release the backends."""
         self._computer.close()
 
-    def _results(self, draft: Draft) -> tuple[OutputDecoder, list[NDArray[np.uint8]], int, int]:
+    def _results(
+        self, draft: Draft, pictures: Sequence[Array] | None = None
+    ) -> tuple[OutputDecoder, list[NDArray[np.uint8]], int, int]:
         stages = self._stages(draft)
         name = self._subject.task.name
         maker = self._maker(draft)
         results: list[NDArray[np.uint8]] = []
         up_bytes, down_bytes = [], []
         written = False
-        for picture in self._pictures:
+        for picture in self._pictures if pictures is None else pictures:
             key = content_key(maker, {"picture": picture})
             held = self._cache.get(key)
             if held is None or not {"up", "result"} <= held.keys():

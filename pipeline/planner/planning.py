@@ -10,6 +10,7 @@ import msgspec
 from pipeline.errors import PlanError
 from pipeline.graph import segment_work
 from pipeline.plan.plan import TaskPlan
+from pipeline.planner.aging import FRESH, Aging, aging_of
 from pipeline.planner.candidates import drafts, whole_draft, with_bytes
 from pipeline.planner.conditions import AGREEMENT_SLACK, asked
 from pipeline.planner.explaining import explain, why
@@ -75,6 +76,7 @@ class Wishes:
         pixels_stay: Whether the picture, and what still shows it, stays in the car.
         memory: Bytes of each device's memory, by name, as far as they are known.
         hedging: What may cover a route that crosses; None for nothing.
+        aging: What a result is worth by its age.
     """
 
     allowed: tuple[str, ...]
@@ -86,6 +88,7 @@ class Wishes:
     pixels_stay: bool = False
     memory: Mapping[str, int] = field(default_factory=dict)
     hedging: Hedging | None = None
+    aging: Aging = FRESH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +152,7 @@ def plan_task(
     directory: Path,
     now_ns: Callable[[], int],
     verifier: Verifier | None = None,
+    later: Sequence[Sequence[Array]] = (),
 ) -> Planned:
     """Price every candidate of a task and choose one.
 
@@ -164,6 +168,8 @@ def plan_task(
         directory: Where cut models are written.
         now_ns: A monotonic clock for the backend.
         verifier: Runs the candidates in front in virtual time; None to believe the prediction.
+        later: For each of `pictures` data of the frames behind it, nearest first, by which results
+            are found to age; empty for results that do not.
 
     Raises:
         PlanError: No candidate is allowed, or privacy leaves none of those.
@@ -181,6 +187,8 @@ def plan_task(
         try:
             own, size = exact.reference(whole_draft(replace(plain, int8=None), world))
             reference = reference if number else own
+            if later and not number and reference:
+                wishes = replace(wishes, aging=_aging(plain, world, wishes, own, later, exact))
             subject = replace(
                 plain,
                 pins=pins if not number else (),
@@ -197,11 +205,12 @@ def plan_task(
                 measure: Measure = measure,
                 reference: Sequence[Result] = reference,
                 is_first: bool = is_first,
+                asked: Wishes = wishes,
             ) -> tuple[Draft, Candidate]:
                 measured = measure.of(draft, reference)
                 sized = with_bytes(draft, world, measured.up_bytes, measured.down_bytes)
                 named = sized if is_first else _named(sized, subject.variant)
-                return named, value(subject, named, world, wishes, quantiles, measured)
+                return named, value(subject, named, world, asked, quantiles, measured)
 
             mine: list[tuple[Draft, Candidate]] = []
             for draft in drafts(subject, world):
@@ -219,6 +228,7 @@ def plan_task(
     made = [draft for draft, _ in found.values()]
     name = ladder[0].task.name
     if verifier is not None and verifier.varies:
+        verifier = replace(verifier, aging=wishes.aging)
         candidates = _verified(candidates, name, wishes, verifier)
     first = {subject.variant: subject for subject in measured_ladder}
     if wishes.hedging is not None:
@@ -232,6 +242,19 @@ def plan_task(
 
         coverer = _coverer(wishes.hedging, world, wishes, quantiles, candidates, agreement)
         made, candidates = _covered(made, candidates, first, coverer)
+    return _chosen(candidates, made, measured_ladder, world, wishes, directory)
+
+
+def _chosen(
+    candidates: Sequence[Candidate],
+    made: Sequence[Draft],
+    ladder: Sequence[Subject],
+    world: World,
+    wishes: Wishes,
+    directory: Path,
+) -> Planned:
+    """The plan: what runs of the candidates, why, and its files."""
+    name = ladder[0].task.name
     candidates = [
         msgspec.structs.replace(candidate, title=words)
         for candidate, words in zip(candidates, titles(candidates), strict=True)
@@ -244,10 +267,10 @@ def plan_task(
         )
         for c, best in zip(candidates, mark_best(candidates), strict=True)
     ]
-    runs = first[made[run].route.variant]
+    runs = next(s for s in ladder if s.variant == made[run].route.variant)
     relaxed = () if chosen is not None else relaxations(candidates, world.link_late, wishes)
     plan = TaskPlan(
-        task=ladder[0].task.name,
+        task=name,
         candidates=tuple(candidates),
         chosen=chosen,
         run=run,
@@ -260,12 +283,26 @@ def plan_task(
     return Planned(
         plan=plan,
         segments=tuple(segments_of(runs, made[run], directory)),
-        ladder=tuple(measured_ladder),
+        ladder=tuple(ladder),
         drafts=tuple(made),
         world=world,
         wishes=wishes,
         source_ns=world.vehicle_host.hop_ns(message_bytes=wishes.frame_bytes, kind="frame"),
     )
+
+
+def _aging(
+    subject: Subject,
+    world: World,
+    wishes: Wishes,
+    results: Sequence[Result],
+    later: Sequence[Sequence[Array]],
+    measure: Measure,
+) -> Aging:
+    """What is left of the reference's results when the frames behind them have come."""
+    draft = whole_draft(replace(subject, int8=None), world)
+    behind = [measure.reference(draft, pictures)[0] if pictures else [] for pictures in later]
+    return aging_of(measure.decoder(draft), results, behind, period_ns=wishes.period_ns)
 
 
 def _coverer(

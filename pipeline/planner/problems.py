@@ -207,6 +207,7 @@ def problem_of(
                 frames_per_s=_NS_PER_S / sharer.period_ns,
                 deadline_ns=planned.deadline_ns,
                 importance=sharer.importance,
+                aging=planned.wishes.aging,
             )
         )
         indices.append(tuple(allowed))
@@ -295,7 +296,9 @@ def _candidate(
         if isinstance(step.step, Move) and world.sites.site_of(step.step) is None:
             way = way_of(step)
             if not sharer.own_lane:
-                holds[way] = holds.get(way, 0) + world.spread.mean_serial_ns(step.bytes, way)
+                holds[way] = holds.get(way, 0) + world.spread.mean_serial_ns(
+                    step.bytes, way, within_ns=planned.deadline_ns
+                )
         elif step.span in ("edge", "cloud"):
             key = resources.key_of(world, step)
             holds[key] = holds.get(key, 0) + step.latency_ns
@@ -309,7 +312,7 @@ def _candidate(
         accuracy=best if agreement >= best - AGREEMENT_SLACK else agreement,
         latencies_ns=_quantiles_of(own_ns, extra_ns),
         holds_ns=holds,
-        fallback=0.0 if cover is None or not cover.keeps else cover.agreement or 0.0,
+        fallback=0.0 if cover is None or not cover.keeps else (cover.agreement or 0.0) * cover.left,
         hedge_on=None if cover is None or not cover.keeps else resources.keys[world.edge.name],
         hedge_ends_ns=0 if cover is None else cover.least_ns,
     )

@@ -12,6 +12,7 @@ from pipeline.link.model import message_bytes
 from pipeline.plan.plan import Broken, Candidate
 from pipeline.plan.routes import route_name
 from pipeline.plan.steps import Host, Run
+from pipeline.planner.aging import quantiles_of
 from pipeline.planner.limits import held_bytes, load_ns
 from pipeline.planner.percentiles import latency_at
 from pipeline.planner.pricing import CARRIES, link_spread_ns, route_label
@@ -97,6 +98,8 @@ def value(
         ),
         mean_ns=int(sample.mean()),
         in_time=float(np.mean(sample <= wishes.deadline_ns)),
+        left=wishes.aging.of(sample),
+        times_ns=quantiles_of(sample),
     )
 
 

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from pipeline.plan.plan import Broken, Verified
 from pipeline.plan.steps import Host, Move
+from pipeline.planner.aging import FRESH, Aging, quantiles_of
 from pipeline.runtime.core.config import CONSUMER, CloudConfig, CoreConfig, PathConfig, TaskConfig
 from pipeline.runtime.results import content_key
 from pipeline.runtime.sizes import Sizes
@@ -68,6 +69,7 @@ class Verifier:
         in_flight: Frames of it under way at once.
         percentile: Percentile of the plan.
         cache: Where what came of a run is kept.
+        aging: What a result is worth by its age.
     """
 
     sites: Sites
@@ -82,6 +84,7 @@ class Verifier:
     in_flight: int
     percentile: float
     cache: ResultCache
+    aging: Aging = FRESH
 
     @property
     def frames(self) -> int:
@@ -104,7 +107,9 @@ class Verifier:
         latencies = self._kept(candidate, "zero")
         biased = any(step.interval_ns != (0, 0) for step in candidate.route.steps)
         high = self._kept(candidate, "high") if biased else latencies
-        hits = sum(latency_ns <= self.deadline_ns for latency_ns in latencies)
+        times_ns = np.array(latencies, np.int64)
+        timely_ns = times_ns[times_ns <= self.deadline_ns]
+        hits = len(timely_ns)
         place = math.ceil(self.percentile / 100 * frames) - 1
         return Verified(
             frames=frames,
@@ -112,6 +117,9 @@ class Verifier:
             least=least_share(hits, frames, _CONFIDENCE),
             hits_high=sum(latency_ns <= self.deadline_ns for latency_ns in high),
             latency_ns=latencies[place] if place < len(latencies) else None,
+            left=self.aging.of(times_ns, frames),
+            left_in_time=self.aging.of(timely_ns),
+            times_ns=quantiles_of(times_ns),
         )
 
     def _kept(self, candidate: Candidate, bias: Bias) -> list[int]:
@@ -218,6 +226,8 @@ def held_against(candidate: Candidate, found: Verified, percentile: float) -> Ca
         candidate,
         verified=found,
         in_time=share,
+        left=found.left,
+        times_ns=found.times_ns,
         broken=broken,
         feasible=not broken,
         robust=not rest and wanted_high,

@@ -118,8 +118,8 @@ def test_nothing_that_fits_is_said_with_the_resource_that_is_too_busy(two: Path)
 
 
 def test_a_megabit_is_worth_what_it_changes(two: Path) -> None:
-    """At 113 Mbit/s one more lets both cameras send raw pictures; at 900 nothing is scarce."""
-    short = _together(two, *EITHER, "links.cell.up=113.2Mbit/s")
+    """At 131 Mbit/s one more lets both cameras' raw pictures be there before the next ones."""
+    short = _together(two, *EITHER, "links.cell.up=131.2Mbit/s")
     price = next(price for price in short.prices if price.resource == "uplink")
     assert price.step == "1 Mbit/s"
     assert price.more > 0.01
