@@ -16,6 +16,7 @@ None of them is hedged. Every run is modelled.
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +160,7 @@ def measure(*, seconds: float, most_cases: int | None = None) -> Figure:
         for case in cases[:most_cases]:
             known = (rows[0].ways[1], (rows[0].streaming[1], rows[0].on_time[1])) if rows else None
             rows.append(_judged(case, folder / case.name, seconds, known))
+            print(f"  {case.name}: {100 * rows[-1].above:+.1f} points", file=sys.stderr, flush=True)
     return _figure(rows, complete=recorded.is_dir())
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.planner.sampling import Samples
     from pipeline.tasks.outputs.protocol import OutputDecoder, Result
 
-LAGS = 4
+LAGS = 3
 """Frames behind a calibration frame that results are held against."""
 
 
