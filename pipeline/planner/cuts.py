@@ -1,10 +1,11 @@
-"""The best place to cut one network in two, car first and cloud behind, by a minimum cut.
+"""The best place to cut one network in two, car first and cloud behind, exactly.
 
 Costs add up: each operator costs what it takes on its side, each tensor that crosses is charged
 once, and post-processing runs where the last operator ran. The minimum is exact for these costs up
-to the stated unit. Construction: one source (the car), one sink (the cloud), a node per operator
-and one for post-processing, a node per tensor that carries its upload; after DADS (INFOCOM 2019)
-and DDS (arXiv 2306.12185), with post-processing and the round trip added.
+to the stated unit. Heads that are prefixes of the network are priced all at once; where others can
+be better, which the order of the network says (`_order`, `_stretches`), minimum cuts of those parts
+find the best (`_search`, `_network`). Ideas of DADS (INFOCOM 2019) and DDS (arXiv 2306.12185), with
+post-processing and the round trip added.
 
 It is a surrogate: compute is charged one operator at a time, as on an accelerator that overlaps
 nothing, and what a device really takes for the parts (`Device.price`) decides among candidates.
