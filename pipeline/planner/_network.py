@@ -19,11 +19,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.planner._folding import Foldable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from pipeline.planner._folding import Fold
     from pipeline.planner._stretches import Stretches
     from pipeline.planner.cuts import CutProblem
 
@@ -56,6 +59,7 @@ class FlowNetwork:
         source: The car's.
         sink: The cloud's.
         base_ns: What a head costs beside the arcs that it cuts.
+        folds: Nodes that are not in it, since their neighbours decide.
     """
 
     after: int
@@ -65,12 +69,27 @@ class FlowNetwork:
     source: int
     sink: int
     base_ns: int
+    folds: tuple[Fold, ...]
 
     def head(self, far: Collection[int]) -> frozenset[int]:
         """The head whose operators in the stretch are those that are on no far node."""
+        far = set(far)
+        for fold in reversed(self.folds):
+            if fold.is_far(far):
+                far.add(fold.node)
         within = enumerate(self.node_of, start=self.after + 1)
         near = (operator for operator, node in within if node not in far)
         return frozenset((*range(self.after + 1), *near))
+
+    def pinned(self, pins: Pins) -> list[tuple[int, int]] | None:
+        """Endless arcs that pin operators of the stretch; None where one is not in the network."""
+        folded = {fold.node for fold in self.folds}
+        arcs = []
+        if pins.on_edge is not None:
+            arcs.append((self.source, self.node_of[pins.on_edge - self.after - 1]))
+        if pins.on_cloud is not None:
+            arcs.append((self.node_of[pins.on_cloud - self.after - 1], self.sink))
+        return None if any(folded.intersection(arc) for arc in arcs) else arcs
 
     def cost_ns(self, far: Collection[int]) -> int:
         """What that head costs."""
@@ -82,17 +101,22 @@ class FlowNetwork:
         return self.base_ns + sum(cut)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Upload:
+class _Upload(NamedTuple):
     """A tensor that may cross: node of its maker, what crossing costs, nodes of its readers."""
 
     maker: int
     up_ns: int | None
-    readers: frozenset[int]
+    readers: set[int]
 
 
 def network_of(
-    problem: CutProblem, costs: Stretches, at: int, *, limit_ns: int, pins: Pins = NO_PINS
+    problem: CutProblem,
+    costs: Stretches,
+    at: int,
+    *,
+    limit_ns: int,
+    pins: Pins = NO_PINS,
+    keep: Collection[int] = (),
 ) -> FlowNetwork | None:
     """The network of a stretch.
 
@@ -102,6 +126,7 @@ def network_of(
         at: Place of the stretch in `costs.open`.
         limit_ns: What a head may cost; dearer ones may be lost.
         pins: Pins besides the problem's own; those outside of the stretch are overlooked.
+        keep: Operators that stay in the network, to be pinned there.
 
     Returns:
         The network; None where no head ends in the stretch at that cost.
@@ -133,13 +158,13 @@ def network_of(
         if abs(cloud - edge) > dear_ns:
             joined.join(NEAR if cloud > edge else FAR, node)
     roots = joined.roots()
-    near, far = roots[NEAR], roots[FAR]
-    if near == far:
+    if roots[NEAR] == roots[FAR]:
         return None
-    drawn = _Drawn(roots, here, there)
-    for upload in uploads:
-        drawn.add(upload)
-    above_ns = drawn.finish() - sum(map(min, here, there))
+    foldable = _foldable(roots, here, there, uploads)
+    kept = {roots[within.node(operator)] for operator in keep if within.holds(operator)}
+    foldable.fold(dict.fromkeys(roots), kept)
+    drawn = _Drawn(foldable)
+    above_ns = drawn.least_ns - sum(map(min, here, there))
     if above_ns > dear_ns:
         return None
     return FlowNetwork(
@@ -147,10 +172,65 @@ def network_of(
         arcs=drawn.arcs,
         node_of=roots[_FIRST:],
         nodes=drawn.nodes,
-        source=near,
-        sink=far,
+        source=foldable.near,
+        sink=foldable.far,
         base_ns=floor_ns + above_ns,
+        folds=tuple(foldable.folds),
     )
+
+
+def _foldable(
+    roots: Sequence[int], here: Sequence[int], there: Sequence[int], uploads: Sequence[_Upload]
+) -> Foldable:
+    """Nodes that are drawn together, each with all that its members cost."""
+    edge, cloud = [0] * len(roots), [0] * len(roots)
+    for root, more_here, more_there in zip(roots, here, there, strict=True):
+        edge[root] += more_here
+        cloud[root] += more_there
+    foldable = Foldable(roots[NEAR], roots[FAR], edge, cloud)
+    for upload in uploads:
+        # A barred one has no readers left but its maker's node.
+        foldable.add(roots[upload.maker], {roots[r] for r in upload.readers}, upload.up_ns or 0)
+    return foldable
+
+
+class _Drawn:
+    """Arcs for what was not folded: a node for each tensor with several readers.
+
+    Attributes:
+        arcs: Capacities in ns by their two ends; None is endless.
+        nodes: How many nodes there are.
+        least_ns: What all nodes cost at least, on either side.
+    """
+
+    def __init__(self, foldable: Foldable) -> None:
+        near, far = foldable.near, foldable.far
+        self.arcs: dict[tuple[int, int], int | None] = {}
+        self.nodes = len(foldable.here)
+        self.least_ns = foldable.spent_ns + foldable.here[near] + foldable.there[far]
+        for node, (edge, cloud) in enumerate(zip(foldable.here, foldable.there, strict=True)):
+            if node in (near, far):
+                continue
+            self.least_ns += min(edge, cloud)
+            self._draw(near, node, cloud - edge)
+            self._draw(node, far, edge - cloud)
+            for reader, up_ns in foldable.readers[node].items():
+                self._draw(node, reader, up_ns)
+                self.arcs[reader, node] = None  # nothing comes back
+        for tensor in foldable.shared:
+            self._draw(tensor.maker, self.nodes, tensor.up_ns)
+            for reader in tensor.readers:
+                self.arcs[self.nodes, reader] = None
+                if tensor.maker != near:
+                    self.arcs[reader, tensor.maker] = None
+            self.nodes += 1
+        for one, other in foldable.orders:
+            self.arcs[other, one] = None
+
+    def _draw(self, tail: int, head: int, capacity: int) -> None:
+        if capacity > 0:
+            before = self.arcs.get((tail, head), 0)
+            self.arcs[tail, head] = None if before is None else before + capacity
 
 
 class _Within:
@@ -158,71 +238,17 @@ class _Within:
 
     def __init__(self, after: int, before: int) -> None:
         self.after, self.before = after, before
+        self._shift = _FIRST - after - 1
 
     def node(self, operator: int) -> int:
         """Node of an operator."""
         if operator <= self.after:
             return NEAR
-        return FAR if operator >= self.before else operator - self.after - 1 + _FIRST
+        return FAR if operator >= self.before else operator + self._shift
 
     def holds(self, operator: int) -> bool:
         """Whether it lies between."""
         return self.after < operator < self.before
-
-
-class _Drawn:
-    """A network as it is drawn: operators first, a node for each upload with several readers."""
-
-    def __init__(self, roots: Sequence[int], here: Sequence[int], there: Sequence[int]) -> None:
-        self.arcs: dict[tuple[int, int], int | None] = {}
-        self.nodes = len(roots)
-        self._roots = roots
-        self._near, self._far = roots[NEAR], roots[FAR]
-        self._here, self._there = [0] * len(roots), [0] * len(roots)
-        for root, edge, cloud in zip(roots, here, there, strict=True):
-            self._here[root] += edge
-            self._there[root] += cloud
-
-    def add(self, upload: _Upload) -> None:
-        """Draw a tensor."""
-        made, near, far = self._roots[upload.maker], self._near, self._far
-        read = {self._roots[reader] for reader in upload.readers} - {made}
-        if made != near:
-            for reader in read - {far}:
-                self.arcs[reader, made] = None  # nothing comes back
-        up_ns = upload.up_ns or 0  # a barred one has no readers left but its maker's node
-        if not read or made == far:
-            return
-        if far in read:
-            self._here[made] += up_ns
-        elif len(read) == 1:
-            (reader,) = read
-            if made == near:
-                self._there[reader] += up_ns
-            else:
-                self._draw(made, reader, up_ns)
-        else:
-            self._draw(made, self.nodes, up_ns)
-            for reader in read:
-                self.arcs[self.nodes, reader] = None
-            self.nodes += 1
-
-    def finish(self) -> int:
-        """Draw what operators cost; returns what they cost at least."""
-        least = self._here[self._near] + self._there[self._far]
-        for root, (edge, cloud) in enumerate(zip(self._here, self._there, strict=True)):
-            if root in (self._near, self._far):
-                continue
-            least += min(edge, cloud)
-            if cloud > edge:
-                self._draw(self._near, root, cloud - edge)
-            elif edge > cloud:
-                self._draw(root, self._far, edge - cloud)
-        return least
-
-    def _draw(self, tail: int, head: int, capacity: int) -> None:
-        before = self.arcs.get((tail, head), 0)
-        self.arcs[tail, head] = None if before is None else before + capacity
 
 
 class _Joined:
@@ -253,12 +279,12 @@ def _upload(problem: CutProblem, place: int, within: _Within) -> _Upload | None:
     """A tensor in a network; None where it crosses for certain, which the floor has."""
     tensor = problem.tensors[place]
     maker = NEAR if tensor.producer is None else within.node(tensor.producer)
-    readers = frozenset(map(within.node, tensor.consumers))
+    readers = {within.node(reader) for reader in tensor.consumers}
     if tensor.delivered:
-        readers |= {FAR}
+        readers.add(FAR)
     if maker == NEAR and FAR in readers:
         return None
-    return _Upload(maker=maker, up_ns=tensor.up_ns, readers=readers)
+    return _Upload(maker, tensor.up_ns, readers)
 
 
 def _pins(problem: CutProblem, more: Pins, within: _Within) -> Iterator[tuple[int, int]]:

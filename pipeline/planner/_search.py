@@ -15,7 +15,7 @@ from pipeline.planner._network import NO_PINS, Pins, network_of
 from pipeline.planner._stretches import stretches_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from pipeline.planner._network import FlowNetwork
     from pipeline.planner._order import Order
@@ -85,12 +85,14 @@ class Search:
         order: The problem's order.
         barred_ns: More than any head costs that is allowed.
         unit_ns: Coarsest resolution of a minimum cut so far.
+        pinned: Operators that more pins may be asked for, best told beforehand.
     """
 
     def __init__(self, problem: CutProblem, order: Order | None) -> None:
         self._problem = problem
         self._costs = costs = stretches_of(problem, order)
         self.order, self.barred_ns, self.unit_ns = costs.order, costs.barred_ns, 1
+        self.pinned: Collection[int] = ()
         self._prefix_ns = costs.prefix_ns[:-1]  # the last one is no route
         pivots = self.order.pivots
         self._open = sorted(
@@ -169,20 +171,17 @@ class Search:
         if head is None or head.cost_ns > limit_ns or _keeps(head, pins):
             return head
         network, flow = cut.network, cut.flow
-        if network is None or flow is None:
+        arcs = None if network is None else network.pinned(pins)
+        if network is None or flow is None or arcs is None:
             return self._cut(stretch, limit_ns, pins).head
-        first = stretch.after + 1
-        arcs = []
-        if pins.on_edge is not None:
-            arcs.append((network.source, network.node_of[pins.on_edge - first]))
-        if pins.on_cloud is not None:
-            arcs.append((network.node_of[pins.on_cloud - first], network.sink))
         far = flow.far_with(arcs, network.source, network.sink)
         return None if far is None else _head(network, far)
 
     def _cut(self, stretch: _Open, limit_ns: int, pins: Pins = NO_PINS) -> _Cut:
         """The minimum cut of a stretch, of heads that cost no more than so much."""
-        network = network_of(self._problem, self._costs, stretch.at, limit_ns=limit_ns, pins=pins)
+        network = network_of(
+            self._problem, self._costs, stretch.at, limit_ns=limit_ns, pins=pins, keep=self.pinned
+        )
         if network is None:
             return _Cut(limit_ns=limit_ns)
         flow, source, sink = None, network.source, network.sink

@@ -180,8 +180,9 @@ def best_split(
     """
     search = Search(problem, order)
     below_ns, best = search.barred_ns, None
-    lasts = finals(search.order, mac_ops)
-    for first in firsts(search.order, mac_ops):
+    starts, lasts = firsts(search.order, mac_ops), finals(search.order, mac_ops)
+    search.pinned = {*starts, *lasts}
+    for first in starts:
         for last in lasts:
             if first == last:
                 continue

@@ -94,7 +94,7 @@ def descendants(problem: CutProblem) -> list[set[int]]:
     return found
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(problems())
 def test_pivots_are_what_all_others_lead_to_or_come_from(problem: CutProblem) -> None:
     """By every way through the network."""
@@ -108,7 +108,7 @@ def test_pivots_are_what_all_others_lead_to_or_come_from(problem: CutProblem) ->
     assert order_of(problem.tensors, count).pivots.tolist() == [-1, *wanted, count]
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(problems(), st.data())
 def test_first_and_last_operators_of_a_set_depend_on_no_other(
     problem: CutProblem, data: st.DataObject
@@ -124,7 +124,7 @@ def test_first_and_last_operators_of_a_set_depend_on_no_other(
     assert finals(order, chosen) == sorted(v for v in chosen if not after[v] & chosen)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(problems())
 def test_no_head_costs_less_than_the_stretch_it_ends_in(problem: CutProblem) -> None:
     """Every head is all up to one pivot, nothing from the next on, and some of the stretch."""
@@ -145,7 +145,7 @@ def test_no_head_costs_less_than_the_stretch_it_ends_in(problem: CutProblem) -> 
         assert cost == known if known is not None else cost >= costs.barred_ns
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(problems(), st.integers(-3, 25), st.data())
 def test_a_stretch_s_network_keeps_every_head_within_the_bound(
     problem: CutProblem, spare_ns: int, data: st.DataObject
@@ -190,7 +190,7 @@ def test_a_stretch_s_network_keeps_every_head_within_the_bound(
             assert cost_ns(problem, whole) <= best
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=250)
 @given(problems())
 def test_the_best_cut_is_the_smallest_of_all_heads(problem: CutProblem) -> None:
     """With operators that read nothing or lead nowhere; the car wins ties."""
@@ -209,7 +209,7 @@ def test_the_best_cut_is_the_smallest_of_all_heads(problem: CutProblem) -> None:
         assert cut.objective_ns == best == heads[cut.head]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(problems(), st.data())
 def test_the_best_split_is_the_smallest_with_weight_on_each_side(
     problem: CutProblem, data: st.DataObject
@@ -225,7 +225,7 @@ def test_the_best_split_is_the_smallest_with_weight_on_each_side(
         assert heavy - split.head
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(problems(), problems(bars=False))
 def test_an_order_serves_all_costs_of_its_network(problem: CutProblem, other: CutProblem) -> None:
     """The order is found once; other costs, pins and crossings give what they give without it."""
