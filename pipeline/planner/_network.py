@@ -10,6 +10,7 @@ What keeps it small and its capacities fine changes no minimum:
 - what an operator costs at least, on either side, is left out of both its arcs;
 - an upload that only one node can cause is an arc to it, one that an end causes or pays for is part
   of what the operator at the other end costs on that side;
+- operators between two neighbours are folded into what crosses between these (`_folding`);
 - an arc dearer than what a head that is known costs beyond the floor of the stretch is cut by no
   minimum, so that its ends are drawn together into one node, and so are those that pins, groups and
   barred tensors keep on one side.
