@@ -1,5 +1,6 @@
 """Where each part of a network should run."""
 
+from pipeline.planner._order import Order, order_of
 from pipeline.planner.cuts import (
     Cut,
     CutProblem,
@@ -15,9 +16,11 @@ __all__ = [
     "Cut",
     "CutProblem",
     "CutTensor",
+    "Order",
     "best_cut",
     "best_split",
     "fused_groups",
+    "order_of",
     "prefix_costs",
     "problem_of",
 ]

@@ -16,13 +16,13 @@ of the task with the most are thinned out first, and the answer says so.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.planner._combinations import Combinations
 from pipeline.planner.aging import FRESH
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 Resource = str
 """What is shared, by its key: `up`, `down`, `edge`, `cloud`, or the name of a device or a bus."""
 
-_NS_PER_S = 1e9
-_ROUNDING = 1e-9
 MOST_COMBINATIONS = 250_000
 
 
@@ -181,13 +179,20 @@ def _best_of(
         exact = False
         fullest = max(range(len(kept)), key=lambda i: len(kept[i]))
         kept[fullest] = _thinned(tasks[fullest], kept[fullest])
-    table = _Table(_only(tasks, kept), capacity, memory)
-    best = table.best(wanted)
+    best = Combinations(_only(tasks, kept), capacity, memory).best(wanted)
     if best is None:
         return None
-    plan = table.plan(best)
-    chosen = tuple(mine[i] for mine, i in zip(kept, plan.chosen, strict=True))
-    return replace(plan, chosen=chosen, exact=exact)
+    return JointPlan(
+        chosen=tuple(mine[i] for mine, i in zip(kept, best.choices[:, 0].tolist(), strict=True)),
+        worth=float(best.worth[0]),
+        in_time=tuple(float(share[0]) for share in best.in_time),
+        waits_ns=tuple(int(wait[0]) for wait in best.waits_ns),
+        busy=dict(zip(best.names, best.busy[:, 0].tolist(), strict=True)),
+        waits_at_ns=tuple(
+            dict(zip(best.names, map(int, waits[:, 0]), strict=True)) for waits in best.waits_at_ns
+        ),
+        exact=exact,
+    )
 
 
 def undominated(task: JointTask) -> tuple[int, ...]:
@@ -294,151 +299,3 @@ def _thinned(task: JointTask, kept: tuple[int, ...]) -> tuple[int, ...]:
 
     worst = min(kept[1:], key=lambda index: (alone(index), -index))
     return tuple(index for index in kept if index != worst)
-
-
-class _Table:
-    """All combinations, one row each; the last task's candidate changes quickest."""
-
-    def __init__(
-        self,
-        tasks: Sequence[JointTask],
-        capacity: Mapping[Resource, float],
-        memory: Mapping[str, int],
-    ) -> None:
-        self._tasks = tasks
-        held = (c.holds_ns for task in tasks for c in task.candidates)
-        self._names = tuple(dict.fromkeys([*capacity, *chain.from_iterable(held)]))
-        shape = tuple(len(task.candidates) for task in tasks)
-        self._choices = np.indices(shape).reshape(len(shape), -1)
-        self._holds_ns = [
-            np.array([[c.holds_ns.get(r, 0) for r in self._names] for c in task.candidates], float)
-            for task in tasks
-        ]
-        self._rates = [task.frames_per_s / _NS_PER_S for task in tasks]
-        self._busy = self._summed([h * r for h, r in zip(self._holds_ns, self._rates, strict=True)])
-        limit = np.array([capacity.get(r, 1.0) for r in self._names])
-        self._units = np.maximum(1.0, np.ceil(limit))
-        self._idle = 1.0 - self._busy / self._units
-        fits = ((self._busy <= limit + _ROUNDING) & (self._idle > _ROUNDING)).all(axis=1)
-        fits &= self._remembered(memory)
-        # What does not fit is never chosen: only the rest is reckoned any further.
-        self._choices = self._choices[:, fits]
-        self._busy, self._idle = self._busy[fits], self._idle[fits]
-        squares = self._summed([h**2 * r for h, r in zip(self._holds_ns, self._rates, strict=True)])
-        self._waits_at_ns = [self._wait(place, squares) for place in range(len(tasks))]
-        self._waits_ns = [waits.sum(axis=1) for waits in self._waits_at_ns]
-        self._in_time = [self._shares(p, task.deadline_ns) for p, task in enumerate(tasks)]
-
-    def _remembered(self, memory: Mapping[str, int]) -> NDArray[np.bool_]:
-        """Whether what the tasks need on each device fits there, by combination."""
-        fits = np.ones(self._choices.shape[1], np.bool_)
-        for device, size in memory.items():
-            needs = [
-                np.array([c.memory.get(device, 0) for c in task.candidates], np.int64)
-                for task in self._tasks
-            ]
-            if any(need.any() for need in needs):
-                total = sum(n[mine] for n, mine in zip(needs, self._choices, strict=True))
-                fits &= total <= size
-        return fits
-
-    def _summed(self, tables: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """The sum over the tasks of a figure of each candidate and resource, by combination."""
-        total = np.zeros((self._choices.shape[1], len(self._names)))
-        for table, mine in zip(tables, self._choices, strict=True):
-            total += table[mine]
-        return total
-
-    def _wait(self, place: int, squares: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Mean wait of a task's frames at each resource that they use, by combination."""
-        holds, mine = self._holds_ns[place], self._choices[place]
-        others = (squares - (holds**2 * self._rates[place])[mine]) / self._units
-        waits = others / (2 * self._idle)
-        return np.asarray(waits * (holds > 0)[mine])
-
-    def _shares(self, place: int, within_ns: int) -> NDArray[np.float64]:
-        """Share of a task's frames that are answered within a time, by combination."""
-        task, mine = self._tasks[place], self._choices[place]
-        found = np.zeros(len(mine))
-        for index, candidate in enumerate(task.candidates):
-            rows = mine == index
-            left_ns = within_ns - self._waits_ns[place][rows]
-            sample = candidate.latencies_ns
-            found[rows] = np.searchsorted(sample, left_ns, side="right") / max(1, len(sample))
-        return found
-
-    def _worth(self) -> NDArray[np.float64]:
-        total = np.zeros(self._choices.shape[1])
-        for place, task in enumerate(self._tasks):
-            mine, share = self._choices[place], self._in_time[place]
-            *before, (_, weight) = task.aging.bounds(task.deadline_ns)
-            worth = weight * share
-            for within_ns, lost in before:
-                worth += lost * self._shares(place, within_ns)
-            accuracy = np.array([c.accuracy for c in task.candidates])[mine]
-            fallback = np.array([c.fallback for c in task.candidates])[mine]
-            total += task.importance * (worth * accuracy + (1 - share) * fallback)
-        return total
-
-    def best(self, wanted: float | None) -> int | None:
-        """Row of the best combination that fits."""
-        if not self._choices.shape[1]:
-            return None
-        left = np.ones(self._choices.shape[1], np.bool_)
-        if wanted is not None:
-            met = self._met(wanted)
-            left = met >= met.max() - _ROUNDING
-        worth = np.where(left, self._worth(), -np.inf)
-        top = np.flatnonzero(worth >= worth.max() - _ROUNDING)
-        bare = self._bare(top)
-        top = top[bare <= bare.min() + _ROUNDING]
-        taken = np.sum([self._taken_ns(place, top) for place in range(len(self._tasks))], axis=0)
-        return int(top[taken.argmin()])
-
-    def _met(self, wanted: float) -> NDArray[np.float64]:
-        """Importance of the tasks that keep a share in time, by combination."""
-        met = np.zeros(self._choices.shape[1])
-        for place, task in enumerate(self._tasks):
-            kept = self._in_time[place] >= wanted - _ROUNDING
-            met += task.importance * (kept | self._covered(place))
-        return met
-
-    def _covered(self, place: int) -> NDArray[np.bool_]:
-        """Whether a task's hedge answers in time behind the other tasks' jobs, by combination."""
-        task, mine = self._tasks[place], self._choices[place]
-        found = np.zeros(len(mine), np.bool_)
-        for index, candidate in enumerate(task.candidates):
-            if candidate.hedge_on is None:
-                continue
-            rows = mine == index
-            waits = self._waits_at_ns[place][rows, self._names.index(candidate.hedge_on)]
-            found[rows] = candidate.hedge_ends_ns + waits <= task.deadline_ns
-        return found
-
-    def _bare(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Importance of the tasks that go without their hedge, in some combinations."""
-        found = np.zeros(len(rows))
-        for task, mine in zip(self._tasks, self._choices, strict=True):
-            found += task.importance * np.array([c.bare for c in task.candidates])[mine[rows]]
-        return found
-
-    def _taken_ns(self, place: int, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Mean latency of a task's frames with their wait, in some combinations."""
-        means = np.array([float(c.latencies_ns.mean()) for c in self._tasks[place].candidates])
-        taken: NDArray[np.float64] = means[self._choices[place][rows]] + self._waits_ns[place][rows]
-        return taken
-
-    def plan(self, row: int) -> JointPlan:
-        """A combination with its figures."""
-        return JointPlan(
-            chosen=tuple(int(mine[row]) for mine in self._choices),
-            worth=float(self._worth()[row]),
-            in_time=tuple(float(share[row]) for share in self._in_time),
-            waits_ns=tuple(int(wait[row]) for wait in self._waits_ns),
-            busy={r: float(self._busy[row, i]) for i, r in enumerate(self._names)},
-            waits_at_ns=tuple(
-                {r: int(waits[row, i]) for i, r in enumerate(self._names)}
-                for waits in self._waits_at_ns
-            ),
-            exact=True,
-        )

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.planner.cuts import best_split, problem_of
+from pipeline.planner._order import order_of
+from pipeline.planner._search import cost_ns
+from pipeline.planner.cuts import CutTensor, best_split, problem_of
 from pipeline.planner.hulls import Corner, corners
 
 if TYPE_CHECKING:
@@ -90,11 +92,15 @@ def hull_heads(
     means = _problem(graph, edge, cloud, up, post, together, which=0)
     variances = _problem(graph, edge, cloud, up, post, together, which=1)
 
+    order = order_of(means.tensors, len(means.edge_ns))
+
     def solve(mean_weight: int, variance_weight: int, /) -> Corner[frozenset[int]] | None:
-        cut = best_split(_weighted(means, variances, mean_weight, variance_weight), heavy)
+        weighted = _weighted(means, variances, mean_weight, variance_weight)
+        cut = best_split(weighted, heavy, order=order)
         if cut is None:
             return None
-        return Corner(plan=cut.head, mean=_sum(means, cut.head), variance=_sum(variances, cut.head))
+        mean, variance = cost_ns(means, cut.head), cost_ns(variances, cut.head)
+        return Corner(plan=cut.head, mean=mean, variance=variance)
 
     return [corner.plan for corner in corners(solve, most=MOST_CUTS)]
 
@@ -129,26 +135,17 @@ def _weighted(means: CutProblem, variances: CutProblem, mean: int, variance: int
         edge_ns=tuple(map(both, means.edge_ns, variances.edge_ns)),
         cloud_ns=tuple(map(both, means.cloud_ns, variances.cloud_ns)),
         tensors=tuple(
-            replace(
-                one,
+            CutTensor(
+                name=one.name,
+                producer=one.producer,
+                consumers=one.consumers,
                 up_ns=None
                 if one.up_ns is None or other.up_ns is None
                 else both(one.up_ns, other.up_ns),
+                delivered=one.delivered,
             )
             for one, other in zip(means.tensors, variances.tensors, strict=True)
         ),
         edge_post_ns=both(means.edge_post_ns, variances.edge_post_ns),
         cloud_post_ns=both(means.cloud_post_ns, variances.cloud_post_ns),
     )
-
-
-def _sum(problem: CutProblem, head: frozenset[int]) -> int:
-    """Sum of a head's costs; it leaves operators in the cloud."""
-    total = problem.cloud_post_ns
-    for index, (near, far) in enumerate(zip(problem.edge_ns, problem.cloud_ns, strict=True)):
-        total += near if index in head else far
-    for tensor in problem.tensors:
-        here = tensor.producer is None or tensor.producer in head
-        if here and (tensor.delivered or not head.issuperset(tensor.consumers)):
-            total += tensor.up_ns or 0
-    return total

@@ -1,4 +1,4 @@
-"""The best place to cut one network over several tiers in a row, by one minimum cut.
+"""The best place to cut one network over several tiers in a row.
 
 Tiers are ordered away from the sensor, such as the car's NPU, the car's host, a cloud NPU and the
 PIM beside it; between neighbours lies a link or a bus. A frame never comes back to an earlier tier
@@ -6,19 +6,23 @@ inside the network. Costs add up: each operator costs what it takes on its tier,
 charged once for every boundary that it crosses, and post-processing is one operator more. The
 minimum is exact for these costs up to the stated unit.
 
-The construction is a chain of nodes per operator, one fewer than there are tiers, whose cut arc
-says the tier, with infinite arcs that keep chain and order; a node per tensor and boundary charges
-a crossing once however many operators read it. With two tiers it is the cut of `cuts`, seen from
-the far side. Like that one it is a surrogate: `Device.price` of the parts decides.
+Placements whose tiers all begin behind a prefix of the network are swept through first
+(`_tier_search`), which is exact where all operators are pivots; where others can be as good, one
+minimum cut of what can still be parted decides (`_tier_network`). With two tiers it is the cut of
+`cuts`, seen from the far side. Like that one it is a surrogate: `Device.price` of the parts
+decides.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_right
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.planner._flow import minimum_cut
+from pipeline.planner._tier_network import SINK, SOURCE, network_of
+from pipeline.planner._tier_search import begins_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,22 +98,32 @@ class Placement:
 def best_placement(problem: TierProblem) -> Placement | None:
     """Find the placement with the smallest sum of costs; None where none satisfies the problem.
 
+    Of placements that cost the same the one furthest from the sensor is taken.
+
     Raises:
-        ValueError: A row of costs or crossings has another length than the tiers ask for.
+        ValueError: A row of costs or crossings has another length than the tiers ask for, or
+            operators are not numbered in topological order.
     """
     _check(problem)
     if problem.tiers == 1:
         return _placed(problem, (0,) * (len(problem.costs_ns) + 1), 1)
-    arcs, nodes = _network(problem)
-    cut = minimum_cut(arcs, nodes=nodes, source=0, sink=1)
+    begins = begins_of(problem)
+    behind = None
+    if begins.prefix is not None:
+        lengths = begins.prefix
+        places = range(len(problem.costs_ns) + 1)
+        behind = _placed(problem, tuple(bisect_right(lengths, place) for place in places), 1)
+    if begins.settled:
+        return behind
+    network = network_of(problem, begins)
+    cut = minimum_cut(network.arcs, nodes=network.nodes, source=SOURCE, sink=SINK)
     if cut is None:
-        return None
-    stages = problem.tiers - 1
-    found = tuple(
-        sum(_node(problem, place, stage) not in cut.far for stage in range(1, stages + 1))
-        for place in range(len(problem.costs_ns) + 1)
-    )
-    return _placed(problem, found, cut.unit)
+        return behind
+    far = [[node not in cut.far for node in nodes] for nodes in network.node_of]
+    found = _placed(problem, tuple(map(sum, zip(*far, strict=True))), cut.unit)
+    if found is None or (behind is not None and behind.objective_ns < found.objective_ns):
+        return None if behind is None else replace(behind, unit_ns=cut.unit)
+    return found
 
 
 def cost_of(problem: TierProblem, tiers: Sequence[int], post: int) -> int | None:
@@ -168,49 +182,3 @@ def _placed(problem: TierProblem, found: tuple[int, ...], unit: int) -> Placemen
 
 def _readers(problem: TierProblem, tensor: TierTensor) -> tuple[int, ...]:
     return (*tensor.consumers, *((len(problem.costs_ns),) if tensor.delivered else ()))
-
-
-def _node(problem: TierProblem, place: int, stage: int) -> int:
-    """Node of an operator at a stage: 0 is the source and beyond the last one the sink.
-
-    On the source's side it says that the operator's tier is at least `stage`.
-    """
-    if stage == 0:
-        return 0
-    if stage == problem.tiers:
-        return 1
-    return 2 + place * (problem.tiers - 1) + stage - 1
-
-
-def _network(problem: TierProblem) -> tuple[dict[tuple[int, int], int | None], int]:
-    tiers, count = problem.tiers, len(problem.costs_ns)
-    arcs: dict[tuple[int, int], int | None] = {}
-    for place, row in enumerate((*problem.costs_ns, problem.post_ns)):
-        known = [cost for cost in row if cost is not None]
-        least = min(known, default=0)  # paid on any tier, so no minimum hangs on it
-        first, last = problem.least.get(place, 0), problem.most.get(place, tiers - 1)
-        for tier, cost in enumerate(row):
-            barred = cost is None or not first <= tier <= last
-            arc = (_node(problem, place, tier), _node(problem, place, tier + 1))
-            arcs[arc] = None if cost is None or barred else cost - least
-        for stage in range(1, tiers - 1):
-            arcs[_node(problem, place, stage + 1), _node(problem, place, stage)] = None
-    nodes = 2 + (count + 1) * (tiers - 1)
-    for tensor in problem.tensors:
-        readers = _readers(problem, tensor)
-        for stage in range(1, tiers):
-            maker = 1 if tensor.producer is None else _node(problem, tensor.producer, stage)
-            if maker != 1:
-                for reader in readers:
-                    arcs[maker, _node(problem, reader, stage)] = None
-            if readers:
-                arcs[nodes, maker] = tensor.crossing_ns[stage - 1]
-                for reader in readers:
-                    arcs[_node(problem, reader, stage), nodes] = None
-                nodes += 1
-    for group in problem.together:
-        for one, other in pairwise(group):
-            for stage in range(1, tiers):
-                arcs[_node(problem, one, stage), _node(problem, other, stage)] = None
-                arcs[_node(problem, other, stage), _node(problem, one, stage)] = None
-    return arcs, nodes

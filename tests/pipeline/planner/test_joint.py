@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.planner._combinations import Combinations, Reckoned
 from pipeline.planner.joint import (
     JointCandidate,
     JointTask,
@@ -100,6 +101,63 @@ def test_no_combination_is_worth_more(seed: int, tasks: int, candidates: int) ->
         assert found.exact
         assert found.worth == pytest.approx(best)
         assert found.worth == pytest.approx(reckoned(given_tasks, found.chosen))
+
+
+def hedged(tasks: list[JointTask], seed: int, steps: int) -> list[JointTask]:
+    """The tasks with a hedge here and there, and accuracies of few values, so that many tie."""
+    dice = random.Random(seed)  # noqa: S311 - no secret
+    return [
+        replace(
+            task,
+            candidates=tuple(
+                replace(
+                    c,
+                    accuracy=round(c.accuracy * steps) / steps,
+                    fallback=round(c.fallback * steps) / steps,
+                    hedge_on=dice.choice((None, "edge", "cloud")),
+                    hedge_ends_ns=dice.randint(10, 130) * MS,
+                    bare=dice.random() < 0.2,
+                )
+                for c in task.candidates
+            ),
+        )
+        for task in tasks
+    ]
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    steps=st.sampled_from((2, 1_000)),
+    wanted=st.sampled_from((None, 0.5, 0.99)),
+)
+@settings(deadline=None, max_examples=150)
+def test_what_is_ruled_out_by_its_hopes_would_not_be_chosen(
+    seed: int, steps: int, wanted: float | None
+) -> None:
+    """Against the same rule over all that fit, each with its waits: same choice, same figures."""
+    combinations = Combinations(
+        hedged(made(seed, tasks=3, candidates=5), seed, steps), CAPACITY, {}
+    )
+    best = combinations.best(wanted)
+    if best is None:
+        assert not len(combinations.fitting)
+        return
+    everything = Reckoned(combinations, combinations.fitting)
+    place = everything.best(wanted)
+    assert best.choices[:, 0].tolist() == everything.choices[:, place].tolist()
+    assert best.worth[0] == everything.worth[place]
+    assert [w[0] for w in best.waits_ns] == [w[place] for w in everything.waits_ns]
+
+
+def test_most_combinations_are_ruled_out_before_their_waits() -> None:
+    """Else looking at their hopes would gain nothing."""
+    found = [
+        Combinations(hedged(made(seed, tasks=3, candidates=6), seed, 1_000), CAPACITY, {})
+        for seed in range(20)
+    ]
+    fitting = sum(len(one.fitting) for one in found)
+    assert fitting > 1_000
+    assert sum(len(one.promising(0.9)) for one in found if len(one.fitting)) < fitting / 3
 
 
 def test_two_tasks_that_would_jam_the_uplink_share_it() -> None:

@@ -11,15 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.planner import CutProblem, CutTensor, best_cut
+from pipeline.planner._tier_search import begins_of
 from pipeline.planner.tiers import Placement, TierProblem, TierTensor, best_placement, cost_of
 
 
-def made(seed: int, *, operators: int, tiers: int, bars: bool = False) -> TierProblem:
-    """A random network: each operator reads one to three tensors that are there before it."""
+def made(
+    seed: int, *, operators: int, tiers: int, bars: bool = False, back: int = 99
+) -> TierProblem:
+    """A random network: each operator reads one to three of so many tensors right before it."""
     dice = random.Random(seed)  # noqa: S311 - no secret
     reads: list[list[int]] = [[] for _ in range(operators + 1)]
     for v in range(operators):
-        for tensor in dice.sample(range(v + 1), k=min(v + 1, dice.randint(1, 3))):
+        before = range(max(0, v + 1 - back), v + 1)
+        for tensor in dice.sample(before, k=min(len(before), dice.randint(1, 3))):
             reads[tensor].append(v)
 
     def crossing() -> tuple[int | None, ...]:
@@ -126,6 +130,91 @@ def test_two_tiers_are_the_cut_in_two(seed: int, operators: int) -> None:
     assert found is not None
     assert cut is not None
     assert found.objective_ns == cut.objective_ns
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    operators=st.integers(1, 5),
+    tiers=st.integers(2, 4),
+    back=st.sampled_from((2, 3, 99)),
+    bars=st.booleans(),
+)
+@settings(deadline=None, max_examples=150)
+def test_no_placement_as_good_begins_where_it_is_ruled_out(
+    seed: int, operators: int, tiers: int, back: int, *, bars: bool
+) -> None:
+    """Over every placement that costs no more than the best one behind prefixes."""
+    problem = made(seed, operators=operators, tiers=tiers, back=back, bars=bars)
+    problem = replace(problem, together=((0, operators - 1),) if seed % 5 == 0 else ())
+    begins = begins_of(problem)
+    pivots = begins.order.pivots.tolist()
+    best_behind_prefixes: int | None = None
+    for places in product(range(tiers), repeat=operators + 1):
+        cost = cost_of(problem, places[:-1], places[-1])
+        if cost is None:
+            continue
+        heads = [{v for v, tier in enumerate(places) if tier < stage} for stage in range(1, tiers)]
+        if all(head == set(range(len(head))) for head in heads):
+            best_behind_prefixes = min(cost, best_behind_prefixes or cost)
+        if cost > begins.limit_ns:
+            continue
+        for head, possible in zip(heads, begins.possible.tolist(), strict=True):
+            ends = max(k for k, pivot in enumerate(pivots[:-1]) if pivot in {-1, *head})
+            assert head <= set(range(pivots[ends + 1]))
+            assert possible[ends]
+    assert (begins.prefix is None) == (best_behind_prefixes is None)
+    if best_behind_prefixes is not None:
+        assert begins.limit_ns == best_behind_prefixes
+    if begins.settled:
+        found = best_placement(problem)
+        assert (None if found is None else found.objective_ns) == best_behind_prefixes
+
+
+@given(
+    seed=st.integers(0, 10**6),
+    operators=st.integers(1, 5),
+    tiers=st.integers(2, 4),
+    back=st.sampled_from((2, 3)),
+)
+@settings(deadline=None, max_examples=100)
+def test_of_equal_placements_the_furthest_is_taken(
+    seed: int, operators: int, tiers: int, back: int
+) -> None:
+    """No operator of one that costs as little is on a later tier; costs are small, so many tie."""
+    problem = made(seed, operators=operators, tiers=tiers, back=back)
+    problem = replace(
+        problem,
+        costs_ns=tuple(tuple(cost and cost % 3 for cost in row) for row in problem.costs_ns),
+        tensors=tuple(
+            replace(t, crossing_ns=tuple(c and c % 3 for c in t.crossing_ns))
+            for t in problem.tensors
+        ),
+        post_ns=tuple(cost and cost % 3 for cost in problem.post_ns),
+    )
+    found = checked(problem)
+    assert found is not None
+    for places in product(range(tiers), repeat=operators + 1):
+        if cost_of(problem, places[:-1], places[-1]) == found.objective_ns:
+            assert all(a <= b for a, b in zip(places, (*found.tiers, found.post), strict=True))
+
+
+def test_a_chain_of_500_operators_is_placed_without_a_minimum_cut() -> None:
+    """All its operators are pivots; the placement is that of a plain sweep over two boundaries."""
+    problem = made(3, operators=500, tiers=3, back=1)
+    assert begins_of(problem).settled
+    found = checked(problem)
+    assert found is not None
+    costs = [*problem.costs_ns, problem.post_ns]
+    ups = [t.crossing_ns for t in problem.tensors]
+    best: list[int] = [0, 10**9, 10**9]  # cost so far, by the tier of the last operator
+    for place, row in enumerate(costs):
+        for tier in (2, 1, 0):
+            came = [
+                best[before] + sum(up or 0 for up in ups[place][before:tier])
+                for before in range(tier + 1)
+            ]
+            best[tier] = min(came) + (row[tier] or 0)
+    assert found.objective_ns == min(best)
 
 
 def test_costs_of_the_wrong_length_are_refused() -> None:
