@@ -208,7 +208,9 @@ def undominated(task: JointTask) -> tuple[int, ...]:
     accuracy = np.array([c.accuracy for c in candidates])
     fallback = np.array([c.fallback for c in candidates])
     needs = _needs(candidates)
-    better = accuracy[:, None] >= np.maximum(accuracy[None, :], fallback[:, None])
+    _, least = task.aging.bounds(task.deadline_ns)[-1]  # what is left of the oldest in time
+    better = accuracy[:, None] >= accuracy[None, :]
+    better &= least * accuracy[:, None] >= fallback[:, None]
     better &= fallback[:, None] >= fallback[None, :]
     better &= (needs[:, None, :] <= needs[None, :, :]).all(axis=2)
     ends = np.array([np.inf if c.hedge_on is None else c.hedge_ends_ns for c in candidates])

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.planner._combinations import Combinations, Reckoned
+from pipeline.planner.aging import FRESH, Aging
 from pipeline.planner.joint import (
     JointCandidate,
     JointTask,
@@ -57,6 +58,7 @@ def made(seed: int, *, tasks: int, candidates: int) -> list[JointTask]:
             frames_per_s=dice.choice([5.0, 10.0, 20.0]),
             deadline_ns=100 * MS,
             importance=dice.choice([1.0, 2.0]),
+            aging=dice.choice([FRESH, Aging(left=(1.0, 0.6, 0.3), period_ns=30 * MS)]),
         )
         for number in range(tasks)
     ]
@@ -83,8 +85,11 @@ def reckoned(tasks: list[JointTask], chosen: tuple[int, ...]) -> float | None:
                     if t is not task
                 )
                 wait_ns += others / (2 * (1 - busy[r]))
-        in_time = float(np.mean(mine.latencies_ns <= task.deadline_ns - wait_ns))
-        total += task.importance * (in_time * mine.accuracy + (1 - in_time) * mine.fallback)
+        took_ns = mine.latencies_ns + wait_ns
+        timely = took_ns[took_ns <= task.deadline_ns]
+        in_time = len(timely) / len(took_ns)
+        aged = in_time * task.aging.of(np.ceil(timely).astype(np.int64))
+        total += task.importance * (aged * mine.accuracy + (1 - in_time) * mine.fallback)
     return total
 
 
