@@ -8,7 +8,7 @@ rivals are tuned where the plan is made, by running them in virtual time:
 - *cloud, best JPEG*: quality and resolution whose streaming accuracy is best, with the largest
   variant behind the link;
 - *prefix cut*: the cut whose mean latency is least, of the first variant, and of one tensor where
-  there is one.
+  there is one; where another part of the link offers no such cut, the one that is chosen there.
 
 None of them is hedged. Every run is modelled.
 """
@@ -181,6 +181,8 @@ def _judged(
     if edge is None:
         way = made.best("edge only", lambda route: route["route"] == "edge")
         edge = (way, ground.run(way))
+    if not ground.offers(rest[-1]):
+        rest = (*rest[:-1], ground.prefix())  # chosen where it is judged: more than a rival knows
     found = [ground.run(way) for way in rest]
     ways = (rest[0], edge[0], *rest[1:])
     figures = (found[0], edge[1], *found[1:])
@@ -264,6 +266,11 @@ class Ground:
             routes[task["name"]] = min(single, key=lambda route: route["median_ms"])
         return Way(name="prefix cut", routes=routes)
 
+    def offers(self, way: Way) -> bool:
+        """Whether a way's candidates are there: another link may offer other cuts."""
+        tasks = {task["name"]: task["candidates"] for task in self._plan["tasks"]}
+        return all(_place(tasks[name], route) is not None for name, route in way.routes.items())
+
     def run(self, way: Way) -> tuple[float, float]:
         """Streaming mAP, the mean over the tasks, and the share of frames in time."""
         narrow = self._narrow(way)
@@ -322,6 +329,13 @@ def _index(candidates: Sequence[CandidateDocument], wanted: CandidateDocument) -
     Raises:
         RuntimeError: There is none: another drive offered other cuts.
     """
+    place = _place(candidates, wanted)
+    if place is None:
+        raise RuntimeError(f"no candidate {_kind(wanted)} where it is judged")
+    return place
+
+
+def _place(candidates: Sequence[CandidateDocument], wanted: CandidateDocument) -> int | None:
     hedge = wanted["hedge"]
     for index, found in enumerate(candidates):
         if (found["id"], found["hedge"]) == (wanted["id"], hedge):
@@ -329,7 +343,7 @@ def _index(candidates: Sequence[CandidateDocument], wanted: CandidateDocument) -
     for index, found in enumerate(candidates):
         if _kind(found) == _kind(wanted) and found["hedge"] == hedge:
             return index
-    raise RuntimeError(f"no candidate {_kind(wanted)} where it is judged")
+    return None
 
 
 def _figure(rows: Sequence[Judged], *, complete: bool) -> Figure:
