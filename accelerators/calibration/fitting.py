@@ -33,25 +33,31 @@ ORDER: tuple[Precision, ...] = ("int8", "float16", "w8a16", "float32")
 # Typical value and width of the log, a factor e for 1: the first where a chip of a few TMAC/s
 # stands, the second so wide that some ten rows outweigh it. Times in ns, rates per ns.
 PRIORS: dict[str, tuple[float, float]] = {
-    "int8_macs": (11_000.0, 1.0),
-    "float16_macs": (2_200.0, 1.0),
-    "w8a16_macs": (4_500.0, 1.0),
-    "float32_macs": (1_000.0, 1.0),
-    "depthwise_times": (8.0, 1.0),
-    "product_times": (1.1, 0.4),
-    "weight_bytes": (50.0, 0.7),
-    "activation_bytes": (40.0, 1.0),
-    "vector_bytes": (30.0, 1.0),
-    "product_ns": (10_000.0, 1.0),
-    "run_int8_ns": (150_000.0, 0.7),
-    "run_wide_ns": (500_000.0, 0.7),
-    "fill": (0.3, 1.0),
+    "int8_macs": (11_000.0, 0.85),
+    "float16_macs": (2_200.0, 0.85),
+    "w8a16_macs": (4_500.0, 0.85),
+    "float32_macs": (1_000.0, 0.85),
+    "depthwise_times": (8.0, 0.85),
+    "product_times": (1.1, 0.34),
+    "weight_bytes": (50.0, 0.6),
+    "activation_bytes": (40.0, 0.85),
+    "vector_bytes": (30.0, 0.43),
+    "pool_times": (0.4, 0.43),
+    "resize_times": (0.5, 0.43),
+    "pass_times": (0.2, 0.85),
+    "slice_times": (0.5, 0.85),
+    "knee_bytes": (20_000.0, 0.85),
+    "product_ns": (5_000.0, 0.85),
+    "run_int8_ns": (150_000.0, 0.6),
+    "run_wide_ns": (500_000.0, 0.6),
+    "fill": (0.3, 0.85),
 }
 NAMES = tuple(PRIORS)
 SCALE = 0.15
 LEAST_FIGURES = 3
 # A value this much of its prior's width away from it was moved by figures.
 _MOVED = 0.01
+_CODES = {Role.ELEMENTS: 2, Role.VECTOR: 3, Role.PASS: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +65,7 @@ class Design:
     """Counts of several rows (graph and precision), one after the other, ready for the formula.
 
     Arrays over operators have shape (operators,), those over rows (rows,). `role` is 0 for a
-    convolution, 1 for a product, 2 for a lone element-wise operator, 3 for the vector unit.
+    convolution, 1 for a product, 2 for a lone element-wise operator, 3 for the vector unit, passes and slices among it.
     """
 
     role: NDArray[np.int8]
@@ -68,6 +74,10 @@ class Design:
     weight_bytes: Floats
     traffic_bytes: Floats
     vector_bytes: Floats
+    pooled_bytes: Floats
+    resized_bytes: Floats
+    passed_bytes: Floats
+    sliced_bytes: Floats
     precision: NDArray[np.int8]
     starts: NDArray[np.int64]
     row_precision: NDArray[np.int8]
@@ -96,7 +106,7 @@ def design(
         part, precision = kept[figure.graph], figure.precision
         item, weight = BYTES_PER_ELEMENT[precision], WEIGHT_BYTES_PER_ELEMENT[precision]
         code = np.full(len(part), ORDER.index(precision), dtype=np.float64)
-        scaled = part * np.array([1, 1, 1, weight, item, item], dtype=np.float64)
+        scaled = part * np.array([1, 1, 1, weight, *[item] * 6], dtype=np.float64)
         if resident_bytes is not None:
             held = float(scaled[:, 3].sum())
             scaled[:, 3] *= max(0.0, held - resident_bytes) / max(held, 1.0)
@@ -111,10 +121,14 @@ def design(
         weight_bytes=table[:, 3],
         traffic_bytes=table[:, 4],
         vector_bytes=table[:, 5],
-        precision=table[:, 6].astype(np.int8),
+        pooled_bytes=table[:, 6],
+        resized_bytes=table[:, 7],
+        passed_bytes=table[:, 8],
+        sliced_bytes=table[:, 9],
+        precision=table[:, 10].astype(np.int8),
         starts=np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
         row_precision=np.array([ORDER.index(f.precision) for f in figures], dtype=np.int8),
-        batch=table[:, 7],
+        batch=table[:, 11],
         row_batch=np.array([f.batch for f in figures], dtype=np.float64),
         busy=np.array([f.busy for f in figures], dtype=np.bool_),
         part=np.array([f.part for f in figures], dtype=np.bool_),
@@ -138,11 +152,12 @@ def _counts(work: SegmentWork) -> Floats:
     for fact in facts(work.ops):
         if fact.role in {Role.FREE, Role.FUSED}:
             continue
-        role = {Role.ELEMENTS: 2, Role.VECTOR: 3}.get(fact.role, 1 if fact.product_macs else 0)
+        role = _CODES.get(fact.role, 1 if fact.product_macs else 0)
         macs = fact.product_macs or fact.macs
-        rows.append((role, macs, fact.window_macs, fact.weights, fact.traffic, fact.vector))
+        vector = (fact.vector, fact.pooled, fact.resized, fact.passed, fact.sliced)
+        rows.append((role, macs, fact.window_macs, fact.weights, fact.traffic, *vector))
     # A graph of free operators only still has a run.
-    return np.array(rows or [(3, 0, 0, 0, 0, 0)], dtype=np.float64)
+    return np.array(rows or [(3, *[0] * 9)], dtype=np.float64)
 
 
 def modelled_ns(log_values: Floats, counts: Design) -> Floats:
@@ -153,9 +168,17 @@ def modelled_ns(log_values: Floats, counts: Design) -> Floats:
     product = counts.role == 1
     arithmetic = np.where(product, counts.macs * p["product_times"], work) / rates
     filled = (counts.batch + p["fill"]) / (1 + p["fill"])
-    inside = (arithmetic + counts.vector_bytes / p["vector_bytes"]) * filled
+    vector = (
+        counts.vector_bytes
+        + counts.pooled_bytes * p["pool_times"]
+        + counts.resized_bytes * p["resize_times"]
+        + counts.passed_bytes * p["pass_times"]
+        + counts.sliced_bytes * p["slice_times"]
+    )
+    inside = (arithmetic + vector / p["vector_bytes"]) * filled
     weights = counts.weight_bytes / p["weight_bytes"]
-    traffic = counts.batch * counts.traffic_bytes / p["activation_bytes"]
+    small = counts.traffic_bytes / (counts.traffic_bytes + p["knee_bytes"])
+    traffic = counts.batch * counts.traffic_bytes * small / p["activation_bytes"]
     longest = np.maximum(np.maximum(inside, weights), traffic)
     per_op = longest + np.where(product, p["product_ns"], 0.0)
     runs = np.array([p["run_int8_ns"], *[p["run_wide_ns"]] * 3])[counts.row_precision]

@@ -188,7 +188,8 @@ def _features(
     columns += [np.where(counts.row_precision == code, macs, 0.0) for code in range(len(ORDER))]
     columns.append(np.add.reduceat(counts.weight_bytes, counts.starts))
     if activations:
-        moved = counts.batch * (counts.traffic_bytes + counts.vector_bytes)
+        vector = counts.vector_bytes + counts.pooled_bytes + counts.resized_bytes
+        moved = counts.batch * (counts.traffic_bytes + vector)
         columns.append(np.add.reduceat(moved, counts.starts))
     table: Floats = np.column_stack(columns)
     # What a throughput counts is one sample's share of a run.

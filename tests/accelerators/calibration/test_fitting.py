@@ -28,6 +28,14 @@ TRUE = {
     "run_int8_ns": 60_000.0,
     "run_wide_ns": 900_000.0,
 }
+OTHERS = {
+    "pool": "MaxPool",
+    "resize": "Resize",
+    "soft": "Softmax",
+    "product": "MatMul",
+    "gate": "Mul",
+    "slice": "Slice",
+}
 
 
 def conv(name: str, *, channels: int, side: int, groups: int = 1) -> OpWork:
@@ -46,11 +54,11 @@ def conv(name: str, *, channels: int, side: int, groups: int = 1) -> OpWork:
 
 
 def network(seed: int) -> SegmentWork:
-    """A network of random convolutions, products and poolings."""
+    """A network of random convolutions, products and operators of the vector unit."""
     draw = np.random.default_rng(seed)
     ops = []
     for i in range(int(draw.integers(5, 25))):
-        kind = draw.choice(["dense", "deep", "pool", "product"])
+        kind = draw.choice(["dense", "deep", "pool", "resize", "soft", "product", "gate", "slice"])
         side = int(draw.choice([7, 14, 28, 56, 112]))
         channels = int(draw.choice([16, 64, 256]))
         if kind in {"dense", "deep"}:
@@ -61,11 +69,12 @@ def network(seed: int) -> SegmentWork:
         ops.append(
             OpWork(
                 name=f"o{i}",
-                op_type="MaxPool" if kind == "pool" else "MatMul",
-                macs=0 if kind == "pool" else live * channels,
+                op_type=OTHERS[str(kind)],
+                macs=live * channels if kind == "product" else 0,
                 weight_elements=0,
                 input_elements=live,
                 output_elements=live,
+                producers=(f"o{i - 1}",) if i else (),
             )
         )
     return SegmentWork(
@@ -149,9 +158,14 @@ def test_the_fit_prices_as_the_device_does() -> None:
         "weight_bytes": model.weight_bytes_per_s / 1e9,
         "activation_bytes": model.activation_bytes_per_s / 1e9,
         "vector_bytes": model.vector_bytes_per_s / 1e9,
+        "pool_times": model.pool_permille / 1e3,
+        "resize_times": model.resize_permille / 1e3,
+        "pass_times": model.pass_permille / 1e3,
+        "slice_times": model.slice_permille / 1e3,
+        "knee_bytes": model.knee_bytes,
         "fill": model.fill_permille / 1e3,
     }
-    logs = np.log([values.get(name, PRIORS[name][0]) for name in NAMES])
+    logs = np.log([max(values.get(name, PRIORS[name][0]), 1e-9) for name in NAMES])
     for batch, busy in ((1, False), (8, False), (64, True)):
         figure = Figure(graph="net5.onnx", precision="int8", time_ns=1, batch=batch, busy=busy)
         counts = design(WORKS, [figure], link=model.link, slots=model.slots)
