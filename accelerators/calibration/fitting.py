@@ -4,7 +4,9 @@ Minimised is the sum of `rho((ln modelled - ln published) / scale)` with scipy's
 plus the squared distance of each log parameter from its prior in units of the prior's width. A
 factor, not a difference, is what a latency is off by; a robust loss leaves rows aside whose layers
 left the accelerator; a prior keeps a parameter that the rows say nothing about where it is
-plausible. The modelled time is that of `accelerators.models.segment`, in floats.
+plausible. A chip as a whole is faster or slower by a factor of its own, which all rates have and
+all fixed times are divided by; the priors hold for what is left. The modelled time is that of
+`accelerators.models.segment`, in floats.
 """
 
 from __future__ import annotations
@@ -33,15 +35,15 @@ ORDER: tuple[Precision, ...] = ("int8", "float16", "w8a16", "float32")
 # Typical value and width of the log, a factor e for 1: the first where a chip of a few TMAC/s
 # stands, the second so wide that some ten rows outweigh it. Times in ns, rates per ns.
 PRIORS: dict[str, tuple[float, float]] = {
-    "int8_macs": (11_000.0, 0.85),
-    "float16_macs": (2_200.0, 0.85),
-    "w8a16_macs": (4_500.0, 0.85),
-    "float32_macs": (1_000.0, 0.85),
+    "int8_macs": (11_000.0, 0.43),
+    "float16_macs": (2_200.0, 0.43),
+    "w8a16_macs": (4_500.0, 0.43),
+    "float32_macs": (1_000.0, 0.43),
     "depthwise_times": (8.0, 0.85),
     "product_times": (1.1, 0.34),
-    "weight_bytes": (50.0, 0.6),
-    "activation_bytes": (40.0, 0.85),
-    "vector_bytes": (30.0, 0.43),
+    "weight_bytes": (50.0, 0.3),
+    "activation_bytes": (40.0, 0.43),
+    "vector_bytes": (30.0, 0.21),
     "pool_times": (0.4, 0.43),
     "resize_times": (0.5, 0.43),
     "pass_times": (0.2, 0.85),
@@ -53,11 +55,20 @@ PRIORS: dict[str, tuple[float, float]] = {
     "fill": (0.3, 0.85),
 }
 NAMES = tuple(PRIORS)
+# Width of the log of a whole chip's speed, and which way it moves each parameter.
+SPEED_WIDTH = 0.85
+_RATES = frozenset({"weight_bytes", "activation_bytes", "vector_bytes"})
+_BY_SPEED = np.array(
+    [
+        1.0 if name in _RATES or name.endswith("_macs") else -1.0 if name.endswith("_ns") else 0.0
+        for name in NAMES
+    ]
+)
 SCALE = 0.15
 LEAST_FIGURES = 3
 # A value this much of its prior's width away from it was moved by figures.
 _MOVED = 0.01
-_CODES = {Role.ELEMENTS: 2, Role.VECTOR: 3, Role.PASS: 3}
+_CODES = {Role.ELEMENTS: 2, Role.VECTOR: 3, Role.AGAIN: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +76,7 @@ class Design:
     """Counts of several rows (graph and precision), one after the other, ready for the formula.
 
     Arrays over operators have shape (operators,), those over rows (rows,). `role` is 0 for a
-    convolution, 1 for a product, 2 for a lone element-wise operator, 3 for the vector unit, passes and slices among it.
+    convolution, 1 for a product, 2 for a lone element-wise operator, 3 for what else there is.
     """
 
     role: NDArray[np.int8]
@@ -148,7 +159,7 @@ def _transfers_ns(work: SegmentWork, figure: Figure, link: Link | None) -> float
 
 
 def _counts(work: SegmentWork) -> Floats:
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for fact in facts(work.ops):
         if fact.role in {Role.FREE, Role.FUSED}:
             continue
@@ -196,8 +207,8 @@ class Fit:
     Attributes:
         values: Fitted values.
         residuals: One per figure, in the figures' order, shape (figures,).
-        untouched: Names of the values that the figures say nothing of: still where the prior has
-            them.
+        untouched: Names of the values that the figures say nothing of: where the prior of a chip
+            of this speed has them.
     """
 
     values: Mapping[str, float]
@@ -248,18 +259,23 @@ def fit(
     inside = int(counts.part.sum())
     say = np.sqrt(np.where(counts.part, max(1, len(used) - inside) / max(1, inside), 1.0))
 
-    def residuals(log_values: Floats) -> Floats:
+    # The last of what is sought is the log of the chip's speed.
+    middle, widths = np.append(typical, 0.0), np.append(width, SPEED_WIDTH)
+
+    def residuals(sought: Floats) -> Floats:
+        log_values = sought[:-1] + sought[-1] * _BY_SPEED
         gap = (np.log(modelled_ns(log_values, counts)) - target) / SCALE
         robust = np.sign(gap) * SCALE * np.sqrt(2 * (np.sqrt(1 + gap**2) - 1))
-        prior = SCALE * (log_values - typical) / width
+        prior = SCALE * (sought - middle) / widths
         return np.concatenate([say * robust, prior])
 
-    found = least_squares(residuals, typical, max_nfev=80)
+    sought = least_squares(residuals, middle, max_nfev=80).x
+    log_values = sought[:-1] + sought[-1] * _BY_SPEED
     everything = design(works, figures, resident_bytes=resident_bytes, link=link, slots=slots)
-    gaps = np.log(modelled_ns(found.x, everything)) - np.log([f.time_ns for f in figures])
-    moved = np.abs(found.x - typical) / width
+    gaps = np.log(modelled_ns(log_values, everything)) - np.log([f.time_ns for f in figures])
+    moved = np.abs(sought[:-1] - typical) / width
     return Fit(
-        values=dict(zip(NAMES, np.exp(found.x).tolist(), strict=True)),
+        values=dict(zip(NAMES, np.exp(log_values).tolist(), strict=True)),
         residuals=gaps,
         untouched=frozenset(
             name for name, by in zip(NAMES, moved.tolist(), strict=True) if by < _MOVED

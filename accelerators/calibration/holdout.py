@@ -80,6 +80,33 @@ def split(
     return frozenset(left_out)
 
 
+def folds(
+    graphs: Collection[str], families: Mapping[str, str], *, seed: int, count: int = 4
+) -> tuple[frozenset[str], ...]:
+    """Models in parts that are left out in turn, each family spread over the parts.
+
+    A form or a prior is chosen with these, inside the models that `split` does not leave out.
+
+    Args:
+        graphs: The models to divide.
+        families: Family of a model; one without belongs to the family "".
+        seed: Of the shuffle.
+        count: Number of parts.
+    """
+    draw = random.Random(seed)  # noqa: S311 - a split is no secret
+    by_family: dict[str, list[str]] = defaultdict(list)
+    for graph in sorted(graphs):
+        by_family[families.get(graph, "")].append(graph)
+    parts: list[set[str]] = [set() for _ in range(count)]
+    place = draw.randrange(count)
+    for family in sorted(by_family):
+        draw.shuffle(by_family[family])
+        for graph in by_family[family]:
+            parts[place % count].add(graph)
+            place += 1
+    return tuple(frozenset(part) for part in parts)
+
+
 def predict(
     works: Mapping[str, SegmentWork],
     figures: Sequence[Figure],

@@ -48,12 +48,12 @@ RESIZES = frozenset({"Resize", "Upsample"})
 
 
 class Role(Enum):
-    """How an operator is priced; `PASS` is one that passes over a result again."""
+    """How an operator is priced; `AGAIN` is one that passes over a result again, or copies it."""
 
     MATRIX = "matrix"
     ELEMENTS = "elements"
     VECTOR = "vector"
-    PASS = "pass"
+    AGAIN = "again"
     FUSED = "fused"
     FREE = "free"
 
@@ -114,7 +114,7 @@ def facts(ops: Sequence[OpWork]) -> tuple[OpFacts, ...]:
             found.append(_FREE)
             continue
         if kind in SLICES:
-            found.append(OpFacts(role=Role.PASS, sliced=2 * op.output_elements))
+            found.append(OpFacts(role=Role.AGAIN, sliced=2 * op.output_elements))
             continue
         if kind in MOVES:
             found.append(_FREE)
@@ -123,7 +123,7 @@ def facts(ops: Sequence[OpWork]) -> tuple[OpFacts, ...]:
             roots[op.name] = root
             if kind in PASSES:
                 passed = op.input_elements + op.output_elements
-                found.append(OpFacts(role=Role.PASS, passed=passed, fused_into=root))
+                found.append(OpFacts(role=Role.AGAIN, passed=passed, fused_into=root))
             else:
                 found.append(OpFacts(role=Role.FUSED, fused_into=root))
             continue

@@ -9,7 +9,7 @@ import pytest
 
 from accelerators.calibration.fitted_file import fitted_spec, spec_toml
 from accelerators.calibration.fitting import NAMES, PRIORS, design, fit, modelled_ns
-from accelerators.calibration.holdout import errors, predict, split
+from accelerators.calibration.holdout import errors, folds, predict, split
 from accelerators.calibration.published import Figure
 from accelerators.errors import CalibrationDataError
 from accelerators.models.host_side import Link
@@ -24,7 +24,7 @@ TRUE = {
     "depthwise_times": 3.0,
     "weight_bytes": 200.0,
     "activation_bytes": 60.0,
-    "vector_bytes": 12.0,
+    "vector_bytes": 20.0,
     "run_int8_ns": 60_000.0,
     "run_wide_ns": 900_000.0,
 }
@@ -109,6 +109,30 @@ def test_a_fit_finds_the_parameters_that_figures_came_from() -> None:
     assert np.abs(found.residuals).max() < 0.1
     assert {"w8a16_macs", "float32_macs", "fill"} <= found.untouched
     assert "int8_macs" not in found.untouched
+
+
+def test_a_chip_ten_times_as_fast_moves_what_the_figures_say_nothing_of() -> None:
+    """All rates ten times, all fixed times a tenth: so the prior of a rate never seen goes along."""
+    quick = tuple(dataclasses.replace(f, time_ns=f.time_ns // 10) for f in made_up())
+    slow, fast = fit(WORKS, made_up()), fit(WORKS, quick)
+    assert fast.values["int8_macs"] == pytest.approx(10 * slow.values["int8_macs"], rel=0.1)
+    for found in (slow, fast):
+        assert {"w8a16_macs", "fill"} <= found.untouched
+    assert fast.values["w8a16_macs"] > 3 * slow.values["w8a16_macs"]
+    assert fast.values["fill"] == pytest.approx(slow.values["fill"], rel=0.01)
+
+
+def test_parts_are_disjoint_and_together_all_models() -> None:
+    """Ten models of each of five families over four parts: two or three of each in every one."""
+    families = {f"m{i}": f"f{i % 5}" for i in range(50)}
+    parts = folds(list(families), families, seed=1)
+    assert len(parts) == 4
+    assert sorted(name for part in parts for name in part) == sorted(families)
+    for part in parts:
+        counts = [sum(families[name] == f"f{i}" for name in part) for i in range(5)]
+        assert set(counts) <= {2, 3}
+    assert parts == folds(list(reversed(families)), families, seed=1)
+    assert parts != folds(list(families), families, seed=2)
 
 
 def test_a_few_rows_off_by_ten_do_not_carry_the_fit_away() -> None:
