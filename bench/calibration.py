@@ -13,7 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from accelerators.calibration.holdout import errors
+from accelerators.calibration.holdout import errors, split
+from accelerators.calibration.published import read_families
 from pipeline import api
 
 if TYPE_CHECKING:
@@ -63,17 +64,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             found[device] = api.cross_validate_device(device, table, graphs, seeds=SEEDS)
     pool = [prediction for device in pooled for prediction in found[device]]
+    if asked.held_out:  # the same models on every device, also where each was left out in turn
+        families = read_families(folder / "graphs.csv")
+        left_out = split(list(families), families)
+        pool = [prediction for prediction in pool if prediction.graph in left_out]
     print(f"{'':24}figures   model: median   90 %   rank   plain   90 %   activations   90 %")
     print(_line("all of the pool", pool))
     print(_line("int8 alone", [p for p in pool if p.precision == "int8"]))
     for device, predictions in found.items():
         print(_line(device, predictions))
     if asked.held_out:
-        families: dict[str, list[Prediction]] = defaultdict(list)
+        by_family: dict[str, list[Prediction]] = defaultdict(list)
         for prediction in pool:
-            families[prediction.family].append(prediction)
-        for family in sorted(families):
-            print(_line(f"- {family}", families[family]))
+            by_family[prediction.family].append(prediction)
+        for family in sorted(by_family):
+            print(_line(f"- {family}", by_family[family]))
     return 0
 
 

@@ -57,6 +57,9 @@ PRIORS: dict[str, tuple[float, float]] = {
 NAMES = tuple(PRIORS)
 # Width of the log of a whole chip's speed, and which way it moves each parameter.
 SPEED_WIDTH = 0.85
+# Where the speed is taken as known: it stays, and rates are so much wider.
+_NO_WIDTH = 0.001
+_SIZED_WIDTH = 2.0
 _RATES = frozenset({"weight_bytes", "activation_bytes", "vector_bytes"})
 _BY_SPEED = np.array(
     [
@@ -229,6 +232,7 @@ def fit(
     resident_bytes: int | None = None,
     link: Link | None = None,
     slots: int = 1,
+    sized: bool = False,
 ) -> Fit:
     """Fit the model to figures.
 
@@ -240,6 +244,8 @@ def fit(
         resident_bytes: Weights that the device holds on chip.
         link: Link of a card, whose transfers are part of a latency.
         slots: Runs that a busy device works on at once.
+        sized: Whether `centre` is of the chip's size already: its speed is not sought then, and its
+            rates are held less narrowly.
 
     Raises:
         CalibrationDataError: Fewer than three figures have a say.
@@ -255,12 +261,13 @@ def fit(
     target = np.log([figure.time_ns for figure in used])
     typical = np.log([(centre or {}).get(name, PRIORS[name][0]) for name in NAMES])
     width = np.array([PRIORS[name][1] for name in NAMES])
+    width = np.where(sized & (_BY_SPEED > 0), _SIZED_WIDTH * width, width)
     # All layers together have as much say as all runs, which are what is to be predicted.
     inside = int(counts.part.sum())
     say = np.sqrt(np.where(counts.part, max(1, len(used) - inside) / max(1, inside), 1.0))
 
     # The last of what is sought is the log of the chip's speed.
-    middle, widths = np.append(typical, 0.0), np.append(width, SPEED_WIDTH)
+    middle, widths = np.append(typical, 0.0), np.append(width, _NO_WIDTH if sized else SPEED_WIDTH)
 
     def residuals(sought: Floats) -> Floats:
         log_values = sought[:-1] + sought[-1] * _BY_SPEED

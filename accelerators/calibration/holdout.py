@@ -118,6 +118,7 @@ def predict(
     resident_bytes: int | None = None,
     link: Link | None = None,
     slots: int = 1,
+    sized: bool = False,
 ) -> tuple[Prediction, ...]:
     """Fit to the figures of the other models, and predict those of the models left out.
 
@@ -134,6 +135,7 @@ def predict(
         resident_bytes=resident_bytes,
         link=link,
         slots=slots,
+        sized=sized,
     )
     if not unseen:
         return ()

@@ -277,6 +277,7 @@ class _Subject:
             resident_bytes=self.source.resident_bytes,
             link=model.link,
             slots=model.slots,
+            sized=self.source.sized,
         )
 
     def fit(self) -> Fit:
@@ -293,6 +294,7 @@ class _Subject:
             resident_bytes=self.source.resident_bytes,
             link=model.link,
             slots=model.slots,
+            sized=self.source.sized,
         )
 
 

@@ -112,7 +112,7 @@ def test_a_fit_finds_the_parameters_that_figures_came_from() -> None:
 
 
 def test_a_chip_ten_times_as_fast_moves_what_the_figures_say_nothing_of() -> None:
-    """All rates ten times, all fixed times a tenth: so the prior of a rate never seen goes along."""
+    """All rates ten times, all fixed times a tenth: the prior of a rate never seen goes along."""
     quick = tuple(dataclasses.replace(f, time_ns=f.time_ns // 10) for f in made_up())
     slow, fast = fit(WORKS, made_up()), fit(WORKS, quick)
     assert fast.values["int8_macs"] == pytest.approx(10 * slow.values["int8_macs"], rel=0.1)
@@ -120,6 +120,8 @@ def test_a_chip_ten_times_as_fast_moves_what_the_figures_say_nothing_of() -> Non
         assert {"w8a16_macs", "fill"} <= found.untouched
     assert fast.values["w8a16_macs"] > 3 * slow.values["w8a16_macs"]
     assert fast.values["fill"] == pytest.approx(slow.values["fill"], rel=0.01)
+    sized = fit(WORKS, quick, sized=True)
+    assert sized.values["w8a16_macs"] == pytest.approx(PRIORS["w8a16_macs"][0], rel=0.01)
 
 
 def test_parts_are_disjoint_and_together_all_models() -> None:
