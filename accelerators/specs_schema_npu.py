@@ -45,11 +45,21 @@ class ShapeSpec(Strict):
             one.
         product_permille: The same of a matrix product.
         product_ns: Fixed time of a matrix product beside its own.
+        pool_permille: Time of an element of a pooling to one of any other operator of the vector
+            unit. Left out: as any other.
+        resize_permille: The same of a resize.
+        pass_permille: The same of a product, quotient, power or root of elements behind what made
+            them, such as the gate of a SiLU. Left out: nothing.
+        slice_permille: The same of a slice. Left out: nothing.
     """
 
     depthwise_permille: Rate
     product_permille: Rate
     product_ns: Count
+    pool_permille: Count | None = None
+    resize_permille: Count | None = None
+    pass_permille: Count | None = None
+    slice_permille: Count | None = None
 
 
 class TrafficSpec(Strict):
@@ -59,6 +69,8 @@ class TrafficSpec(Strict):
         weight_bytes_per_s: Weights read in a run.
         activation_bytes_per_s: Activations read and written by convolutions and products.
         vector_bytes_per_s: Elements through the vector unit.
+        knee_bytes: What an operator reads and writes of activations counts by half at this size, by
+            less below, and nearly all of it far above. Left out: all counts.
         resident_bytes: Weights up to this size stay on the chip between runs; where a network has
             more, all that exceeds it is read in every run. Left out: all are read.
     """
@@ -66,6 +78,7 @@ class TrafficSpec(Strict):
     weight_bytes_per_s: Rate
     activation_bytes_per_s: Rate
     vector_bytes_per_s: Rate
+    knee_bytes: Count | None = None
     resident_bytes: Count | None = None
 
 

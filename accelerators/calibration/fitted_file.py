@@ -81,11 +81,16 @@ def fitted_spec(
         "depthwise_permille": times("depthwise_times"),
         "product_permille": times("product_times"),
         "product_ns": figure("product_ns", 1),
+        "pool_permille": times("pool_times"),
+        "resize_permille": times("resize_times"),
+        "pass_permille": times("pass_times"),
+        "slice_permille": times("slice_times"),
     }
     traffic: dict[str, object] = {
         "weight_bytes_per_s": rate("weight_bytes"),
         "activation_bytes_per_s": rate("activation_bytes"),
         "vector_bytes_per_s": rate("vector_bytes"),
+        "knee_bytes": figure("knee_bytes", 1),
     }
     if base.traffic.resident_bytes is not None:
         traffic["resident_bytes"] = base.traffic.resident_bytes.model_dump()

@@ -4,7 +4,9 @@ Minimised is the sum of `rho((ln modelled - ln published) / scale)` with scipy's
 plus the squared distance of each log parameter from its prior in units of the prior's width. A
 factor, not a difference, is what a latency is off by; a robust loss leaves rows aside whose layers
 left the accelerator; a prior keeps a parameter that the rows say nothing about where it is
-plausible. The modelled time is that of `accelerators.models.segment`, in floats.
+plausible. A chip as a whole is faster or slower by a factor of its own, which all rates have and
+all fixed times are divided by; the priors hold for what is left. The modelled time is that of
+`accelerators.models.segment`, in floats.
 """
 
 from __future__ import annotations
@@ -33,25 +35,43 @@ ORDER: tuple[Precision, ...] = ("int8", "float16", "w8a16", "float32")
 # Typical value and width of the log, a factor e for 1: the first where a chip of a few TMAC/s
 # stands, the second so wide that some ten rows outweigh it. Times in ns, rates per ns.
 PRIORS: dict[str, tuple[float, float]] = {
-    "int8_macs": (11_000.0, 1.0),
-    "float16_macs": (2_200.0, 1.0),
-    "w8a16_macs": (4_500.0, 1.0),
-    "float32_macs": (1_000.0, 1.0),
-    "depthwise_times": (8.0, 1.0),
-    "product_times": (1.1, 0.4),
-    "weight_bytes": (50.0, 0.7),
-    "activation_bytes": (40.0, 1.0),
-    "vector_bytes": (30.0, 1.0),
-    "product_ns": (10_000.0, 1.0),
-    "run_int8_ns": (150_000.0, 0.7),
-    "run_wide_ns": (500_000.0, 0.7),
-    "fill": (0.3, 1.0),
+    "int8_macs": (11_000.0, 0.43),
+    "float16_macs": (2_200.0, 0.43),
+    "w8a16_macs": (4_500.0, 0.43),
+    "float32_macs": (1_000.0, 0.43),
+    "depthwise_times": (8.0, 0.85),
+    "product_times": (1.1, 0.34),
+    "weight_bytes": (50.0, 0.3),
+    "activation_bytes": (40.0, 0.43),
+    "vector_bytes": (30.0, 0.21),
+    "pool_times": (0.4, 0.43),
+    "resize_times": (0.5, 0.43),
+    "pass_times": (0.2, 0.85),
+    "slice_times": (0.5, 0.85),
+    "knee_bytes": (20_000.0, 0.85),
+    "product_ns": (5_000.0, 0.85),
+    "run_int8_ns": (150_000.0, 0.6),
+    "run_wide_ns": (500_000.0, 0.6),
+    "fill": (0.3, 0.85),
 }
 NAMES = tuple(PRIORS)
+# Width of the log of a whole chip's speed, and which way it moves each parameter.
+SPEED_WIDTH = 0.85
+# Where the speed is taken as known: it stays, and rates are so much wider.
+_NO_WIDTH = 0.001
+_SIZED_WIDTH = 2.0
+_RATES = frozenset({"weight_bytes", "activation_bytes", "vector_bytes"})
+_BY_SPEED = np.array(
+    [
+        1.0 if name in _RATES or name.endswith("_macs") else -1.0 if name.endswith("_ns") else 0.0
+        for name in NAMES
+    ]
+)
 SCALE = 0.15
 LEAST_FIGURES = 3
 # A value this much of its prior's width away from it was moved by figures.
 _MOVED = 0.01
+_CODES = {Role.ELEMENTS: 2, Role.VECTOR: 3, Role.AGAIN: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +79,7 @@ class Design:
     """Counts of several rows (graph and precision), one after the other, ready for the formula.
 
     Arrays over operators have shape (operators,), those over rows (rows,). `role` is 0 for a
-    convolution, 1 for a product, 2 for a lone element-wise operator, 3 for the vector unit.
+    convolution, 1 for a product, 2 for a lone element-wise operator, 3 for what else there is.
     """
 
     role: NDArray[np.int8]
@@ -68,6 +88,10 @@ class Design:
     weight_bytes: Floats
     traffic_bytes: Floats
     vector_bytes: Floats
+    pooled_bytes: Floats
+    resized_bytes: Floats
+    passed_bytes: Floats
+    sliced_bytes: Floats
     precision: NDArray[np.int8]
     starts: NDArray[np.int64]
     row_precision: NDArray[np.int8]
@@ -96,7 +120,7 @@ def design(
         part, precision = kept[figure.graph], figure.precision
         item, weight = BYTES_PER_ELEMENT[precision], WEIGHT_BYTES_PER_ELEMENT[precision]
         code = np.full(len(part), ORDER.index(precision), dtype=np.float64)
-        scaled = part * np.array([1, 1, 1, weight, item, item], dtype=np.float64)
+        scaled = part * np.array([1, 1, 1, weight, *[item] * 6], dtype=np.float64)
         if resident_bytes is not None:
             held = float(scaled[:, 3].sum())
             scaled[:, 3] *= max(0.0, held - resident_bytes) / max(held, 1.0)
@@ -111,10 +135,14 @@ def design(
         weight_bytes=table[:, 3],
         traffic_bytes=table[:, 4],
         vector_bytes=table[:, 5],
-        precision=table[:, 6].astype(np.int8),
+        pooled_bytes=table[:, 6],
+        resized_bytes=table[:, 7],
+        passed_bytes=table[:, 8],
+        sliced_bytes=table[:, 9],
+        precision=table[:, 10].astype(np.int8),
         starts=np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
         row_precision=np.array([ORDER.index(f.precision) for f in figures], dtype=np.int8),
-        batch=table[:, 7],
+        batch=table[:, 11],
         row_batch=np.array([f.batch for f in figures], dtype=np.float64),
         busy=np.array([f.busy for f in figures], dtype=np.bool_),
         part=np.array([f.part for f in figures], dtype=np.bool_),
@@ -134,15 +162,16 @@ def _transfers_ns(work: SegmentWork, figure: Figure, link: Link | None) -> float
 
 
 def _counts(work: SegmentWork) -> Floats:
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for fact in facts(work.ops):
         if fact.role in {Role.FREE, Role.FUSED}:
             continue
-        role = {Role.ELEMENTS: 2, Role.VECTOR: 3}.get(fact.role, 1 if fact.product_macs else 0)
+        role = _CODES.get(fact.role, 1 if fact.product_macs else 0)
         macs = fact.product_macs or fact.macs
-        rows.append((role, macs, fact.window_macs, fact.weights, fact.traffic, fact.vector))
+        vector = (fact.vector, fact.pooled, fact.resized, fact.passed, fact.sliced)
+        rows.append((role, macs, fact.window_macs, fact.weights, fact.traffic, *vector))
     # A graph of free operators only still has a run.
-    return np.array(rows or [(3, 0, 0, 0, 0, 0)], dtype=np.float64)
+    return np.array(rows or [(3, *[0] * 9)], dtype=np.float64)
 
 
 def modelled_ns(log_values: Floats, counts: Design) -> Floats:
@@ -153,9 +182,17 @@ def modelled_ns(log_values: Floats, counts: Design) -> Floats:
     product = counts.role == 1
     arithmetic = np.where(product, counts.macs * p["product_times"], work) / rates
     filled = (counts.batch + p["fill"]) / (1 + p["fill"])
-    inside = (arithmetic + counts.vector_bytes / p["vector_bytes"]) * filled
+    vector = (
+        counts.vector_bytes
+        + counts.pooled_bytes * p["pool_times"]
+        + counts.resized_bytes * p["resize_times"]
+        + counts.passed_bytes * p["pass_times"]
+        + counts.sliced_bytes * p["slice_times"]
+    )
+    inside = (arithmetic + vector / p["vector_bytes"]) * filled
     weights = counts.weight_bytes / p["weight_bytes"]
-    traffic = counts.batch * counts.traffic_bytes / p["activation_bytes"]
+    small = counts.traffic_bytes / (counts.traffic_bytes + p["knee_bytes"])
+    traffic = counts.batch * counts.traffic_bytes * small / p["activation_bytes"]
     longest = np.maximum(np.maximum(inside, weights), traffic)
     per_op = longest + np.where(product, p["product_ns"], 0.0)
     runs = np.array([p["run_int8_ns"], *[p["run_wide_ns"]] * 3])[counts.row_precision]
@@ -173,8 +210,8 @@ class Fit:
     Attributes:
         values: Fitted values.
         residuals: One per figure, in the figures' order, shape (figures,).
-        untouched: Names of the values that the figures say nothing of: still where the prior has
-            them.
+        untouched: Names of the values that the figures say nothing of: where the prior of a chip
+            of this speed has them.
     """
 
     values: Mapping[str, float]
@@ -195,6 +232,7 @@ def fit(
     resident_bytes: int | None = None,
     link: Link | None = None,
     slots: int = 1,
+    sized: bool = False,
 ) -> Fit:
     """Fit the model to figures.
 
@@ -206,6 +244,8 @@ def fit(
         resident_bytes: Weights that the device holds on chip.
         link: Link of a card, whose transfers are part of a latency.
         slots: Runs that a busy device works on at once.
+        sized: Whether `centre` is of the chip's size already: its speed is not sought then, and its
+            rates are held less narrowly.
 
     Raises:
         CalibrationDataError: Fewer than three figures have a say.
@@ -221,22 +261,28 @@ def fit(
     target = np.log([figure.time_ns for figure in used])
     typical = np.log([(centre or {}).get(name, PRIORS[name][0]) for name in NAMES])
     width = np.array([PRIORS[name][1] for name in NAMES])
+    width = np.where(sized & (_BY_SPEED > 0), _SIZED_WIDTH * width, width)
     # All layers together have as much say as all runs, which are what is to be predicted.
     inside = int(counts.part.sum())
     say = np.sqrt(np.where(counts.part, max(1, len(used) - inside) / max(1, inside), 1.0))
 
-    def residuals(log_values: Floats) -> Floats:
+    # The last of what is sought is the log of the chip's speed.
+    middle, widths = np.append(typical, 0.0), np.append(width, _NO_WIDTH if sized else SPEED_WIDTH)
+
+    def residuals(sought: Floats) -> Floats:
+        log_values = sought[:-1] + sought[-1] * _BY_SPEED
         gap = (np.log(modelled_ns(log_values, counts)) - target) / SCALE
         robust = np.sign(gap) * SCALE * np.sqrt(2 * (np.sqrt(1 + gap**2) - 1))
-        prior = SCALE * (log_values - typical) / width
+        prior = SCALE * (sought - middle) / widths
         return np.concatenate([say * robust, prior])
 
-    found = least_squares(residuals, typical, max_nfev=80)
+    sought = least_squares(residuals, middle, max_nfev=80).x
+    log_values = sought[:-1] + sought[-1] * _BY_SPEED
     everything = design(works, figures, resident_bytes=resident_bytes, link=link, slots=slots)
-    gaps = np.log(modelled_ns(found.x, everything)) - np.log([f.time_ns for f in figures])
-    moved = np.abs(found.x - typical) / width
+    gaps = np.log(modelled_ns(log_values, everything)) - np.log([f.time_ns for f in figures])
+    moved = np.abs(sought[:-1] - typical) / width
     return Fit(
-        values=dict(zip(NAMES, np.exp(found.x).tolist(), strict=True)),
+        values=dict(zip(NAMES, np.exp(log_values).tolist(), strict=True)),
         residuals=gaps,
         untouched=frozenset(
             name for name, by in zip(NAMES, moved.tolist(), strict=True) if by < _MOVED

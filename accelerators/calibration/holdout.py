@@ -80,6 +80,33 @@ def split(
     return frozenset(left_out)
 
 
+def folds(
+    graphs: Collection[str], families: Mapping[str, str], *, seed: int, count: int = 4
+) -> tuple[frozenset[str], ...]:
+    """Models in parts that are left out in turn, each family spread over the parts.
+
+    A form or a prior is chosen with these, inside the models that `split` does not leave out.
+
+    Args:
+        graphs: The models to divide.
+        families: Family of a model; one without belongs to the family "".
+        seed: Of the shuffle.
+        count: Number of parts.
+    """
+    draw = random.Random(seed)  # noqa: S311 - a split is no secret
+    by_family: dict[str, list[str]] = defaultdict(list)
+    for graph in sorted(graphs):
+        by_family[families.get(graph, "")].append(graph)
+    parts: list[set[str]] = [set() for _ in range(count)]
+    place = draw.randrange(count)
+    for family in sorted(by_family):
+        draw.shuffle(by_family[family])
+        for graph in by_family[family]:
+            parts[place % count].add(graph)
+            place += 1
+    return tuple(frozenset(part) for part in parts)
+
+
 def predict(
     works: Mapping[str, SegmentWork],
     figures: Sequence[Figure],
@@ -91,6 +118,7 @@ def predict(
     resident_bytes: int | None = None,
     link: Link | None = None,
     slots: int = 1,
+    sized: bool = False,
 ) -> tuple[Prediction, ...]:
     """Fit to the figures of the other models, and predict those of the models left out.
 
@@ -107,6 +135,7 @@ def predict(
         resident_bytes=resident_bytes,
         link=link,
         slots=slots,
+        sized=sized,
     )
     if not unseen:
         return ()
@@ -188,7 +217,8 @@ def _features(
     columns += [np.where(counts.row_precision == code, macs, 0.0) for code in range(len(ORDER))]
     columns.append(np.add.reduceat(counts.weight_bytes, counts.starts))
     if activations:
-        moved = counts.batch * (counts.traffic_bytes + counts.vector_bytes)
+        vector = counts.vector_bytes + counts.pooled_bytes + counts.resized_bytes
+        moved = counts.batch * (counts.traffic_bytes + vector)
         columns.append(np.add.reduceat(moved, counts.starts))
     table: Floats = np.column_stack(columns)
     # What a throughput counts is one sample's share of a run.

@@ -103,7 +103,7 @@ def layer_figures(
     for index, (op, fact) in enumerate(zip(work.ops, found, strict=True)):
         if fact.role is Role.FREE:
             root = last
-        elif fact.role is Role.FUSED:
+        elif fact.fused_into is not None:
             root = fact.fused_into
         else:
             root = last = op.name

@@ -24,6 +24,7 @@ class Published:
         batches: Whether queries of eight samples and Offline throughputs are fitted to as well.
         period: Whether the figures are throughputs of a device that pipelines layers.
         centre: Prior values of the fit, by the names in `fitting.PRIORS`; rates per ns.
+        sized: Whether they are of the chip's size, so that its speed is not sought.
         resident_bytes: Weights that the device holds on chip.
     """
 
@@ -33,6 +34,7 @@ class Published:
     batches: bool = False
     period: bool = False
     centre: Mapping[str, float] = field(default_factory=dict)
+    sized: bool = False
     resident_bytes: int | None = None
 
 
@@ -40,22 +42,24 @@ def _qualcomm(*names: str) -> Published:
     return Published(devices=names, left_aside=_UNDECODED)
 
 
+def _gpu_rates(scale: float) -> dict[str, float]:
+    """Rates of a GPU; `scale` is its size beside the chip that the priors were made for."""
+    return {
+        "int8_macs": 11_000.0 * scale,
+        "float16_macs": 5_500.0 * scale,
+        "weight_bytes": 50.0 * scale,
+        "activation_bytes": 40.0 * scale,
+        "vector_bytes": 30.0 * scale,
+    }
+
+
 def _gpu(*names: str, scale: float) -> Published:
-    """A GPU; `scale` is its size beside the chip that the priors were made for."""
-    return Published(
-        devices=names,
-        batches=True,
-        centre={
-            "int8_macs": 11_000.0 * scale,
-            "float16_macs": 5_500.0 * scale,
-            "weight_bytes": 50.0 * scale,
-            "activation_bytes": 40.0 * scale,
-            "vector_bytes": 30.0 * scale,
-            "run_int8_ns": 100_000.0,
-            "run_wide_ns": 100_000.0,
-            "fill": 3.0,
-        },
-    )
+    rest = {"run_int8_ns": 100_000.0, "run_wide_ns": 100_000.0, "fill": 3.0}
+    return Published(devices=names, batches=True, sized=True, centre=_gpu_rates(scale) | rest)
+
+
+def _small_orin(name: str) -> Published:
+    return Published(devices=(name,), sized=True, centre=_gpu_rates(2))
 
 
 # A chip with tens of megabytes on it seldom waits for weights.
@@ -84,8 +88,8 @@ SOURCES: Mapping[str, Published] = {
         centre={"int8_macs": 500.0, "weight_bytes": 0.35, "run_int8_ns": 300_000.0},
     ),
     "hailo-8": Published(devices=("Hailo-8",), period=True),
-    "nvidia-orin-nx-16gb": Published(devices=("NVIDIA Jetson Orin NX 16GB",)),
-    "nvidia-orin-nano-super": Published(devices=("NVIDIA Jetson Orin Nano Super",)),
+    "nvidia-orin-nx-16gb": _small_orin("NVIDIA Jetson Orin NX 16GB"),
+    "nvidia-orin-nano-super": _small_orin("NVIDIA Jetson Orin Nano Super"),
     "nvidia-agx-orin": _gpu("NVIDIA Jetson AGX Orin", scale=3),
     "nvidia-agx-xavier": _gpu("NVIDIA Jetson AGX Xavier", scale=1),
     "nvidia-t4": _gpu("NVIDIA T4", scale=3),

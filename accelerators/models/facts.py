@@ -1,9 +1,11 @@
 """What of an operator's work costs time on an accelerator: the counts that the NPU model prices.
 
 Every operator of a segment is of one `Role`. Movement that a compiler can express by addressing
-(views, transposes, concatenation in place, slices) is free. An element-wise operator that reads,
+(views, transposes, concatenation in place) is free. An element-wise operator that reads,
 straight or through views, what an operator of the segment made is applied while that one writes, so
-it is fused; a concatenation between them prevents that. Its second operand is neglected.
+it is fused; a concatenation between them prevents that. Its second operand is neglected. A product,
+quotient, power or root of elements is no part of that: it passes over its producer's result again,
+as in the product with a gate that SiLU, or squeeze and excitation, ends with. Slices copy.
 """
 
 from __future__ import annotations
@@ -38,17 +40,20 @@ VIEWS = frozenset(
     {"Cast", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear", "Reshape"}
     | {"Squeeze", "Unsqueeze"}
 )
-MOVES = frozenset(
-    {"Concat", "DepthToSpace", "Expand", "Gather", "Pad", "Slice", "Split", "Transpose"}
-)
+MOVES = frozenset({"Concat", "DepthToSpace", "Expand", "Gather", "Pad", "Transpose"})
+PASSES = frozenset({"Div", "Mul", "Pow", "Sqrt"})
+SLICES = frozenset({"Slice", "Split"})
+POOLS = frozenset({"AveragePool", "LpPool", "MaxPool", "QLinearAveragePool"})
+RESIZES = frozenset({"Resize", "Upsample"})
 
 
 class Role(Enum):
-    """How an operator is priced."""
+    """How an operator is priced; `AGAIN` is one that passes over a result again, or copies it."""
 
     MATRIX = "matrix"
     ELEMENTS = "elements"
     VECTOR = "vector"
+    AGAIN = "again"
     FUSED = "fused"
     FREE = "free"
 
@@ -66,7 +71,12 @@ class OpFacts:
         traffic: Elements read and written by a convolution, a product or a lone element-wise
             operator.
         vector: Elements read and written by an operator of the vector unit.
-        fused_into: Name of the operator at the root of its group, if it is fused.
+        pooled: The same by a pooling over windows.
+        resized: The same by a resize.
+        passed: The same by one that passes over its producer's result again.
+        sliced: The same by a copy of slices.
+        fused_into: Name of the operator at the root of its group, if it is fused into that one or
+            passes over its result.
     """
 
     role: Role
@@ -76,7 +86,16 @@ class OpFacts:
     weights: int = 0
     traffic: int = 0
     vector: int = 0
+    pooled: int = 0
+    resized: int = 0
+    passed: int = 0
+    sliced: int = 0
     fused_into: str | None = None
+
+    @property
+    def moved(self) -> int:
+        """Elements read and written, whatever does it."""
+        return self.traffic + self.vector + self.pooled + self.resized + self.passed + self.sliced
 
 
 _FREE = OpFacts(role=Role.FREE)
@@ -94,12 +113,19 @@ def facts(ops: Sequence[OpWork]) -> tuple[OpFacts, ...]:
                 roots[op.name] = root
             found.append(_FREE)
             continue
+        if kind in SLICES:
+            found.append(OpFacts(role=Role.AGAIN, sliced=2 * op.output_elements))
+            continue
         if kind in MOVES:
             found.append(_FREE)
             continue
         if kind in ELEMENT_WISE and root is not None:
             roots[op.name] = root
-            found.append(OpFacts(role=Role.FUSED, fused_into=root))
+            if kind in PASSES:
+                passed = op.input_elements + op.output_elements
+                found.append(OpFacts(role=Role.AGAIN, passed=passed, fused_into=root))
+            else:
+                found.append(OpFacts(role=Role.FUSED, fused_into=root))
             continue
         roots[op.name] = op.name
         found.append(_alone(op))
@@ -122,5 +148,9 @@ def _alone(op: OpWork) -> OpFacts:
         )
     if op.op_type in ELEMENT_WISE:
         return OpFacts(role=Role.ELEMENTS, weights=op.weight_elements, traffic=moved)
+    if op.op_type in POOLS:
+        return OpFacts(role=Role.VECTOR, weights=op.weight_elements, pooled=moved + op.macs)
+    if op.op_type in RESIZES:
+        return OpFacts(role=Role.VECTOR, weights=op.weight_elements, resized=moved + op.macs)
     # Multiply-adds of an operator without a rule count as elements, so that none is free.
     return OpFacts(role=Role.VECTOR, weights=op.weight_elements, vector=moved + op.macs)

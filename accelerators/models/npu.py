@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from accelerators.device import DeviceKind
-    from accelerators.specs_parts import FallbackSpec, LinkSpec
+    from accelerators.specs_parts import Count, FallbackSpec, LinkSpec
     from accelerators.specs_schema import ComputeSpec
     from accelerators.work import Label, OpCost, OpWork, Precision, SegmentCost, SegmentWork
 
@@ -214,6 +214,11 @@ def segment_model(spec: SegmentNpuSpec) -> SegmentModel:
         vector_bytes_per_s=spec.traffic.vector_bytes_per_s.value,
         resident_bytes=None if resident is None else resident.value,
         product_ns=spec.shape.product_ns.value,
+        pool_permille=_value(spec.shape.pool_permille, 1000),
+        resize_permille=_value(spec.shape.resize_permille, 1000),
+        pass_permille=_value(spec.shape.pass_permille, 0),
+        slice_permille=_value(spec.shape.slice_permille, 0),
+        knee_bytes=_value(spec.traffic.knee_bytes, 0),
         fill_permille=spec.batch.fill_permille.value,
         slots=spec.batch.slots.value,
         dataflow_permille=None if spec.dataflow is None else spec.dataflow.latency_permille.value,
@@ -264,6 +269,10 @@ def _roofline(spec: NpuSpec, bias_ppm: tuple[int, int]) -> Roofline:
         fallback=_fallback(spec.fallback),
         power_mw=None if spec.power is None else spec.power.active_mw.value,
     )
+
+
+def _value(figure: Count | None, otherwise: int) -> int:
+    return otherwise if figure is None else figure.value
 
 
 def _link(link: LinkSpec | None) -> Link | None:

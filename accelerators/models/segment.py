@@ -8,8 +8,10 @@ Arithmetic of a convolution is that of its multiply-adds, or of its windows (out
 window, what it would have with one channel a group) times the factor for depthwise windows,
 whichever is more: so depthwise convolutions, grouped ones and first layers on three channels are
 slower than dense ones by one parameter. A product has a factor and a fixed time. Other operators
-take their elements at the vector rate. Fusion and free movement are those of `facts`. A run has its
-fixed time and, on a card, two transfers. Every division rounds up.
+take their elements at the vector rate, with a factor each for poolings, resizes, passes over a
+result, and slices. Activations up to about the knee cost little: of x bytes x / (x + knee) count.
+Fusion and free movement are those of `facts`. A run has its fixed time and, on a card, two
+transfers. Every division rounds up.
 
 In a batch of b, weights and fixed times are paid once, activations b times, and arithmetic b times
 less what one sample leaves of the device: (b + s) / (1 + s) times with the fill
@@ -64,6 +66,11 @@ class SegmentModel:
         weight_bytes_per_s: Weights read.
         activation_bytes_per_s: Activations read and written.
         vector_bytes_per_s: Elements through the vector unit.
+        pool_permille: Time of a pooling's element to another's of the vector unit.
+        resize_permille: The same of a resize.
+        pass_permille: The same of a pass over a result that was just written.
+        slice_permille: The same of an element of a slice.
+        knee_bytes: Activations of an operator of which half count; smaller ones count less.
         resident_bytes: Weights that stay on chip between runs; None where all are read.
         product_ns: Fixed time of a matrix product beside its own.
         fill_permille: What one sample leaves of the device.
@@ -89,6 +96,11 @@ class SegmentModel:
     fill_permille: int
     slots: int
     bias_ppm: tuple[int, int]
+    pool_permille: int = _PERMILLE
+    resize_permille: int = _PERMILLE
+    pass_permille: int = 0
+    slice_permille: int = 0
+    knee_bytes: int = 0
     dataflow_permille: int | None = None
     link: Link | None = None
     fallback: Fallback | None = None
@@ -97,6 +109,16 @@ class SegmentModel:
     def supports(self, op: OpWork) -> bool:
         """Whether the device runs this operator itself."""
         return self.fallback is None or op.op_type not in self.fallback.op_types
+
+    def vector_milli(self, fact: OpFacts) -> int:
+        """Elements through the vector unit, each by what it costs there, in thousandths."""
+        return (
+            fact.vector * _PERMILLE
+            + fact.pooled * self.pool_permille
+            + fact.resized * self.resize_permille
+            + fact.passed * self.pass_permille
+            + fact.sliced * self.slice_permille
+        )
 
     def op_costs(
         self, segment: SegmentWork, *, batch: int, precision: Precision
@@ -128,12 +150,15 @@ class SegmentModel:
                 continue
             weights = weight_item * fact.weights
             read = up(weights * streamed, held) if held else 0
-            live = item * (fact.traffic + fact.vector)
+            live = item * fact.moved
+            traffic = item * fact.traffic
+            if self.knee_bytes:
+                traffic = up(traffic * traffic, traffic + self.knee_bytes)
             arithmetic_ns = self._arithmetic_ns(fact, item=item, batch=batch, rate=macs_per_s)
             longest_ns = max(
                 arithmetic_ns,
                 up(read * _S, self.weight_bytes_per_s),
-                up(batch * item * fact.traffic * _S, self.activation_bytes_per_s),
+                up(batch * traffic * _S, self.activation_bytes_per_s),
             )
             if fact.product_macs:
                 longest_ns += self.product_ns
@@ -187,7 +212,9 @@ class SegmentModel:
             fact.window_macs * self.depthwise_permille,
             fact.product_macs * self.product_permille,
         )
-        one = up(macs * _S, rate * _PERMILLE) + up(item * fact.vector * _S, self.vector_bytes_per_s)
+        one = up(macs * _S, rate * _PERMILLE) + up(
+            item * self.vector_milli(fact) * _S, self.vector_bytes_per_s * _PERMILLE
+        )
         return up(one * (batch * _PERMILLE + self.fill_permille), _PERMILLE + self.fill_permille)
 
     def _share(

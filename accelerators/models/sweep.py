@@ -58,7 +58,8 @@ def latencies_ns(
     held = weight_item * sum(op.weight_elements for op in segment.ops)
     streamed = max(0, held - (model.resident_bytes or 0))
     alone = [fact for fact in facts(segment.ops) if fact.role not in {Role.FREE, Role.FUSED}]
-    # Rows of counts: dense-equivalent multiply-adds, elements of the vector unit, weights, traffic.
+    # Rows of counts: dense-equivalent multiply-adds, elements of the vector unit, weights, bytes of
+    # activations that count.
     counts = np.array(
         [
             (
@@ -67,9 +68,9 @@ def latencies_ns(
                     fact.window_macs * model.depthwise_permille,
                     fact.product_macs * model.product_permille,
                 ),
-                fact.vector,
+                model.vector_milli(fact) / _PERMILLE,
                 fact.weights,
-                fact.traffic,
+                _counted(item * fact.traffic, model.knee_bytes),
             )
             for fact in alone
         ]
@@ -81,7 +82,7 @@ def latencies_ns(
     )
     share = streamed / held if held else 0.0
     weights_ns = counts[2] * (weight_item * share * _NS_PER_S / model.weight_bytes_per_s)
-    traffic_ns = counts[3] * (item * _NS_PER_S / model.activation_bytes_per_s)
+    traffic_ns = counts[3] * (_NS_PER_S / model.activation_bytes_per_s)
     fill = model.fill_permille / _PERMILLE
     samples = batch.astype(np.float64)
     slower = _PERMILLE / bandwidth_permille
@@ -99,3 +100,8 @@ def latencies_ns(
         fixed_ns += samples * (moved * _NS_PER_S / model.link.bytes_per_s)
     total: NDArray[np.float64] = busy_ns + fixed_ns
     return total
+
+
+def _counted(traffic_bytes: int, knee_bytes: int) -> float:
+    """Bytes of activations that count: half of those at the knee, nearly all far above it."""
+    return traffic_bytes * (traffic_bytes / (traffic_bytes + knee_bytes)) if traffic_bytes else 0.0

@@ -25,7 +25,12 @@ from pipeline.api.calls import (
 )
 from pipeline.api.conforming import conformance, conformance_document
 from pipeline.api.demonstrating import Demonstration, Standing, demo
-from pipeline.api.fitting import DeviceCalibration, calibrate_device, calibration_document
+from pipeline.api.fitting import (
+    DeviceCalibration,
+    calibrate_device,
+    calibration_document,
+    cross_validate_device,
+)
 from pipeline.api.measuring import (
     BackendCalibration,
     backend_calibration_document,
@@ -77,6 +82,7 @@ __all__ = [
     "compare_sites",
     "conformance",
     "conformance_document",
+    "cross_validate_device",
     "demo",
     "devices",
     "explain",

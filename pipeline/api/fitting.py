@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from pipeline.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from accelerators.calibration.fitting import Fit
     from accelerators.calibration.holdout import Prediction
     from accelerators.calibration.published import Figure, Table
     from accelerators.calibration.sources import Published
@@ -83,63 +84,27 @@ def calibrate_device(
         OSError: A file cannot be read or written.
     """
     from accelerators.calibration.fitted_file import fitted_spec, spec_toml
-    from accelerators.calibration.fitting import fit
-    from accelerators.calibration.holdout import SEED, predict, split
-    from accelerators.calibration.published import read_families, read_table
-    from accelerators.models.npu import segment_model
+    from accelerators.calibration.holdout import SEED, split
     from replay.clock import utc_label
     from replay.evidence import write_bytes
 
     say = tell or (lambda _: None)
     if out is not None:
         check_file(out, force=force)
-    if not table.is_file() or not graphs.is_dir():
-        missing = graphs if table.is_file() else table
-        raise InputError(f"{missing}: there is no such {'folder' if missing is graphs else 'file'}")
-    base, source = _base(device_id)
-    model = segment_model(base)
-    published = read_table(table)
-    figures = _figures(published, source)
-    listed = next(
-        (p for p in (graphs / "graphs.csv", graphs.parent / "graphs.csv") if p.is_file()), None
-    )
-    families = {} if listed is None else read_families(listed)
-    say(f"{len({f.graph for f in figures})} graphs")
-    works = _works(graphs, figures)
+    subject = _subject(device_id, table, graphs)
+    figures, families, base = subject.figures, subject.families, subject.base
+    say(f"{len(subject.works)} graphs")
     chosen = SEED if seed is None else seed
-    names = families or {path.name: "" for path in graphs.glob("*.onnx")}
     say(f"fitting {len(figures)} figures")
-
-    def predicted(left_out: frozenset[str]) -> tuple[Prediction, ...]:
-        return predict(
-            works,
-            figures,
-            left_out,
-            families=families,
-            left_aside=source.left_aside,
-            centre=source.centre,
-            resident_bytes=source.resident_bytes,
-            link=model.link,
-            slots=model.slots,
-        )
-
-    by_family = split(list(names), families, seed=chosen)
-    held_out, way = held_out_predictions(predicted, by_family, sorted(works))
-    found = fit(
-        works,
-        figures,
-        left_aside=source.left_aside,
-        centre=source.centre,
-        resident_bytes=source.resident_bytes,
-        link=model.link,
-        slots=model.slots,
-    )
+    by_family = split(subject.names, families, seed=chosen)
+    held_out, way = held_out_predictions(subject.predicted, by_family, sorted(subject.works))
+    found = subject.fit()
     spec = fitted_spec(
         base,
         found,
         figures,
         held_out,
-        data_sha256=published.sha256,
+        data_sha256=subject.table.sha256,
         date=utc_label()[:_DAY],
         seed=chosen,
         way=way,
@@ -156,8 +121,46 @@ def calibrate_device(
         families=families,
         seed=chosen,
         way=way,
-        table=published.sha256,
+        table=subject.table.sha256,
     )
+
+
+def cross_validate_device(
+    device_id: str, table: Path, graphs: Path, *, seeds: Sequence[int]
+) -> tuple[Prediction, ...]:
+    """Predictions for the models that a fit may see, a quarter of them left out at a time.
+
+    What `calibrate_device` leaves out has no part in it, so a form can be chosen by these.
+
+    Args:
+        device_id: As in `calibrate_device`.
+        table: As there.
+        graphs: As there.
+        seeds: Each gives four parts, and every figure a prediction.
+
+    Returns:
+        Predictions, but for parts without which too few figures remain to fit to.
+
+    Raises:
+        InputError: A file is missing, or a graph cannot be read.
+        AcceleratorError: The device is unknown or cannot be fitted.
+        OSError: A file cannot be read.
+    """
+    from accelerators.calibration.holdout import SEED, folds, split
+    from accelerators.errors import CalibrationDataError
+
+    subject = _subject(device_id, table, graphs)
+    left_out = split(subject.names, subject.families, seed=SEED)
+    inside = [name for name in subject.names if name not in left_out]
+    seen = replace(subject, figures=tuple(f for f in subject.figures if f.graph not in left_out))
+    found: list[Prediction] = []
+    for seed in seeds:
+        for part in folds(inside, subject.families, seed=seed):
+            try:
+                found += seen.predicted(part)
+            except CalibrationDataError:
+                continue
+    return tuple(found)
 
 
 def calibration_document(found: DeviceCalibration) -> dict[str, object]:
@@ -244,6 +247,79 @@ def _errors(predictions: Sequence[Prediction]) -> dict[str, object] | None:
         off = errors(true, times) or ours
         found[name] = {"median": off.median, "p90": off.p90, "rank": off.rank}
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """What a device is fitted to, and what is known of it before."""
+
+    base: SegmentNpuSpec
+    source: Published
+    table: Table
+    figures: tuple[Figure, ...]
+    works: Mapping[str, SegmentWork]
+    names: tuple[str, ...]
+    families: Mapping[str, str]
+
+    def predicted(self, left_out: frozenset[str]) -> tuple[Prediction, ...]:
+        """What a fit to the other models says of these."""
+        from accelerators.calibration.holdout import predict
+        from accelerators.models.npu import segment_model
+
+        model = segment_model(self.base)
+        return predict(
+            self.works,
+            self.figures,
+            left_out,
+            families=self.families,
+            left_aside=self.source.left_aside,
+            centre=self.source.centre,
+            resident_bytes=self.source.resident_bytes,
+            link=model.link,
+            slots=model.slots,
+            sized=self.source.sized,
+        )
+
+    def fit(self) -> Fit:
+        """A fit to all figures."""
+        from accelerators.calibration.fitting import fit
+        from accelerators.models.npu import segment_model
+
+        model = segment_model(self.base)
+        return fit(
+            self.works,
+            self.figures,
+            left_aside=self.source.left_aside,
+            centre=self.source.centre,
+            resident_bytes=self.source.resident_bytes,
+            link=model.link,
+            slots=model.slots,
+            sized=self.source.sized,
+        )
+
+
+def _subject(device_id: str, table: Path, graphs: Path) -> _Subject:
+    from accelerators.calibration.published import read_families, read_table
+
+    if not table.is_file() or not graphs.is_dir():
+        missing = graphs if table.is_file() else table
+        raise InputError(f"{missing}: there is no such {'folder' if missing is graphs else 'file'}")
+    base, source = _base(device_id)
+    published = read_table(table)
+    figures = _figures(published, source)
+    listed = next(
+        (p for p in (graphs / "graphs.csv", graphs.parent / "graphs.csv") if p.is_file()), None
+    )
+    families = {} if listed is None else read_families(listed)
+    return _Subject(
+        base=base,
+        source=source,
+        table=published,
+        figures=figures,
+        works=_works(graphs, figures),
+        names=tuple(families or sorted(path.name for path in graphs.glob("*.onnx"))),
+        families=families,
+    )
 
 
 def _base(device_id: str) -> tuple[SegmentNpuSpec, Published]:

@@ -9,7 +9,7 @@ import pytest
 
 from accelerators.calibration.fitted_file import fitted_spec, spec_toml
 from accelerators.calibration.fitting import NAMES, PRIORS, design, fit, modelled_ns
-from accelerators.calibration.holdout import errors, predict, split
+from accelerators.calibration.holdout import errors, folds, predict, split
 from accelerators.calibration.published import Figure
 from accelerators.errors import CalibrationDataError
 from accelerators.models.host_side import Link
@@ -24,9 +24,17 @@ TRUE = {
     "depthwise_times": 3.0,
     "weight_bytes": 200.0,
     "activation_bytes": 60.0,
-    "vector_bytes": 12.0,
+    "vector_bytes": 20.0,
     "run_int8_ns": 60_000.0,
     "run_wide_ns": 900_000.0,
+}
+OTHERS = {
+    "pool": "MaxPool",
+    "resize": "Resize",
+    "soft": "Softmax",
+    "product": "MatMul",
+    "gate": "Mul",
+    "slice": "Slice",
 }
 
 
@@ -46,11 +54,11 @@ def conv(name: str, *, channels: int, side: int, groups: int = 1) -> OpWork:
 
 
 def network(seed: int) -> SegmentWork:
-    """A network of random convolutions, products and poolings."""
+    """A network of random convolutions, products and operators of the vector unit."""
     draw = np.random.default_rng(seed)
     ops = []
     for i in range(int(draw.integers(5, 25))):
-        kind = draw.choice(["dense", "deep", "pool", "product"])
+        kind = draw.choice(["dense", "deep", "pool", "resize", "soft", "product", "gate", "slice"])
         side = int(draw.choice([7, 14, 28, 56, 112]))
         channels = int(draw.choice([16, 64, 256]))
         if kind in {"dense", "deep"}:
@@ -61,11 +69,12 @@ def network(seed: int) -> SegmentWork:
         ops.append(
             OpWork(
                 name=f"o{i}",
-                op_type="MaxPool" if kind == "pool" else "MatMul",
-                macs=0 if kind == "pool" else live * channels,
+                op_type=OTHERS[str(kind)],
+                macs=live * channels if kind == "product" else 0,
                 weight_elements=0,
                 input_elements=live,
                 output_elements=live,
+                producers=(f"o{i - 1}",) if i else (),
             )
         )
     return SegmentWork(
@@ -100,6 +109,32 @@ def test_a_fit_finds_the_parameters_that_figures_came_from() -> None:
     assert np.abs(found.residuals).max() < 0.1
     assert {"w8a16_macs", "float32_macs", "fill"} <= found.untouched
     assert "int8_macs" not in found.untouched
+
+
+def test_a_chip_ten_times_as_fast_moves_what_the_figures_say_nothing_of() -> None:
+    """All rates ten times, all fixed times a tenth: the prior of a rate never seen goes along."""
+    quick = tuple(dataclasses.replace(f, time_ns=f.time_ns // 10) for f in made_up())
+    slow, fast = fit(WORKS, made_up()), fit(WORKS, quick)
+    assert fast.values["int8_macs"] == pytest.approx(10 * slow.values["int8_macs"], rel=0.1)
+    for found in (slow, fast):
+        assert {"w8a16_macs", "fill"} <= found.untouched
+    assert fast.values["w8a16_macs"] > 3 * slow.values["w8a16_macs"]
+    assert fast.values["fill"] == pytest.approx(slow.values["fill"], rel=0.01)
+    sized = fit(WORKS, quick, sized=True)
+    assert sized.values["w8a16_macs"] == pytest.approx(PRIORS["w8a16_macs"][0], rel=0.01)
+
+
+def test_parts_are_disjoint_and_together_all_models() -> None:
+    """Ten models of each of five families over four parts: two or three of each in every one."""
+    families = {f"m{i}": f"f{i % 5}" for i in range(50)}
+    parts = folds(list(families), families, seed=1)
+    assert len(parts) == 4
+    assert sorted(name for part in parts for name in part) == sorted(families)
+    for part in parts:
+        counts = [sum(families[name] == f"f{i}" for name in part) for i in range(5)]
+        assert set(counts) <= {2, 3}
+    assert parts == folds(list(reversed(families)), families, seed=1)
+    assert parts != folds(list(families), families, seed=2)
 
 
 def test_a_few_rows_off_by_ten_do_not_carry_the_fit_away() -> None:
@@ -149,9 +184,14 @@ def test_the_fit_prices_as_the_device_does() -> None:
         "weight_bytes": model.weight_bytes_per_s / 1e9,
         "activation_bytes": model.activation_bytes_per_s / 1e9,
         "vector_bytes": model.vector_bytes_per_s / 1e9,
+        "pool_times": model.pool_permille / 1e3,
+        "resize_times": model.resize_permille / 1e3,
+        "pass_times": model.pass_permille / 1e3,
+        "slice_times": model.slice_permille / 1e3,
+        "knee_bytes": model.knee_bytes,
         "fill": model.fill_permille / 1e3,
     }
-    logs = np.log([values.get(name, PRIORS[name][0]) for name in NAMES])
+    logs = np.log([max(values.get(name, PRIORS[name][0]), 1e-9) for name in NAMES])
     for batch, busy in ((1, False), (8, False), (64, True)):
         figure = Figure(graph="net5.onnx", precision="int8", time_ns=1, batch=batch, busy=busy)
         counts = design(WORKS, [figure], link=model.link, slots=model.slots)

@@ -98,6 +98,40 @@ def test_other_operators_take_their_elements_at_the_vector_rate() -> None:
     assert shares(ROUND, op("p", "Softmax", input_elements=15, output_elements=15)) == [60]
 
 
+def test_poolings_and_resizes_have_factors_of_the_vector_rate() -> None:
+    """30 elements take 60 ns in a soft-max, 15 in a pooling, 30 in a resize."""
+    model = dataclasses.replace(ROUND, pool_permille=250, resize_permille=500)
+    kinds = ("Softmax", "GlobalAveragePool", "MaxPool", "Resize")
+    ops = [op(kind, kind, input_elements=15, output_elements=15) for kind in kinds]
+    assert shares(model, *ops) == [60, 60, 15, 30]
+
+
+def test_a_gate_passes_over_what_it_is_fused_to_and_a_slice_copies() -> None:
+    """At a tenth and a half of the vector rate; a gate that begins the segment goes by itself."""
+    model = dataclasses.replace(ROUND, pass_permille=100, slice_permille=500)
+    ops = (
+        op("c", "Conv", macs=10),
+        op("g", "Mul", reads=("c",), input_elements=20, output_elements=10),
+        op("r", "Relu", reads=("g",), input_elements=10, output_elements=10),
+        op("s", "Slice", reads=("r",), input_elements=10, output_elements=5),
+    )
+    cost = model.price(segment(*ops), batch=1, precision="int8")
+    assert [share.latency_ns for share in cost.ops] == [10, 6, 0, 10]
+    assert [share.fused_into for share in cost.ops] == [None, None, "c", None]
+    assert [share.moved_bytes for share in cost.ops] == [0, 30, 0, 10]
+    assert shares(model, *ops[1:2]) == [15]
+    assert shares(ROUND, *ops) == [10, 0, 0, 0]
+
+
+def test_activations_below_the_knee_count_less() -> None:
+    """Of 100 bytes at a knee of 100 half count, of 900 nine tenths; a batch moves each alike."""
+    model = dataclasses.replace(ROUND, knee_bytes=100)
+    small, large = (op(n, "Conv", input_elements=e) for n, e in (("a", 100), ("b", 900)))
+    assert shares(ROUND, small, large) == [50, 450]
+    assert shares(model, small, large) == [25, 405]
+    assert shares(model, small, large, batch=4) == [100, 1620]
+
+
 def test_an_element_wise_operator_is_fused_into_what_it_reads_but_not_through_a_concat() -> None:
     """Behind a view it is fused; behind a concatenation it reads and writes on its own."""
     conv = op("c", "Conv", macs=10)
@@ -195,21 +229,30 @@ def test_energy_lies_between_the_two_powers_and_waiting_takes_its_part() -> None
 
 
 COUNTS = st.integers(min_value=0, max_value=10**9)
-KINDS = st.sampled_from(["Conv", "MatMul", "Softmax", "Add", "Relu", "Reshape", "Concat"])
+KINDS = st.sampled_from(
+    ["Conv", "MatMul", "Softmax", "Add", "Mul", "MaxPool", "Slice", "Reshape", "Concat"]
+)
 OPS = st.lists(st.tuples(KINDS, COUNTS, COUNTS, COUNTS, COUNTS), min_size=1, max_size=6)
 MODELS = st.builds(
-    lambda rates, fill, resident: dataclasses.replace(
+    lambda rates, fill, resident, times, knee: dataclasses.replace(
         ROUND,
         weight_bytes_per_s=rates[0],
         activation_bytes_per_s=rates[1],
         vector_bytes_per_s=rates[2],
         fill_permille=fill,
         resident_bytes=resident,
+        pool_permille=times[0],
+        resize_permille=times[1],
+        pass_permille=times[2],
+        slice_permille=times[3],
+        knee_bytes=knee,
         link=Link(bytes_per_s=10**9, transfer_ns=5),
     ),
     st.tuples(*[st.integers(10**6, 10**12)] * 3),
     st.integers(0, 5000),
     st.none() | st.integers(0, 10**9),
+    st.tuples(*[st.integers(0, 3000)] * 4),
+    st.integers(0, 10**6),
 )
 
 

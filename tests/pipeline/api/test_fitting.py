@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,17 +66,22 @@ def write_graph(path: Path, channels: int) -> None:
 
 @pytest.fixture
 def made_up(tmp_path: Path) -> tuple[Path, Path]:
-    """A table of five networks in int8 and their graphs: 0.3 ms and 0.01 ms per 16 channels."""
-    graphs = tmp_path / "graphs"
+    """A table of five networks in int8 and their graphs."""
+    return write_table(tmp_path, (16, 32, 64, 128, 256))
+
+
+def write_table(folder: Path, widths: Sequence[int]) -> tuple[Path, Path]:
+    """A table of a network per width, and their graphs: 0.3 ms and 0.01 ms per 16 channels."""
+    graphs = folder / "graphs"
     graphs.mkdir()
     lines = ["device,model,precision,scenario,value,graph,kind,use,source"]
-    for channels in (16, 32, 64, 128, 256):
+    for channels in widths:
         write_graph(graphs / f"net{channels}.onnx", channels)
         value = 0.3 + 0.01 * (channels // 16)
         lines.append(
             f"{NAME},net{channels},int8,x,{value},net{channels}.onnx,latency_b1,calibrate,somewhere"
         )
-    table = tmp_path / "published.csv"
+    table = folder / "published.csv"
     table.write_text("\n".join(lines) + "\n", "utf-8")
     return table, graphs
 
@@ -108,6 +114,25 @@ def test_a_fitted_file_is_written_and_its_errors_are_printed(
     assert code == 0
     assert "one at a time" not in output
     assert "plain" in output
+
+
+def test_cross_validation_never_sees_the_models_that_a_fit_reports_its_error_on(
+    tmp_path: Path,
+) -> None:
+    """Of fifteen models six are left out; the other nine are predicted once per seed."""
+    table, graphs = write_table(tmp_path, [16 * i for i in range(1, 16)])
+    held_out = {p.graph for p in api.calibrate_device(DEVICE, table, graphs).held_out}
+    found = api.cross_validate_device(DEVICE, table, graphs, seeds=(0, 1))
+    inside = {path.name for path in graphs.glob("*.onnx")} - held_out
+    assert (len(held_out), len(inside)) == (6, 9)
+    assert Counter(p.graph for p in found) == dict.fromkeys(inside, 2)
+    changed = table.read_text("utf-8").splitlines()
+    for index, line in enumerate(changed):
+        if any(f",{name}," in line for name in held_out):
+            fields = line.split(",")
+            changed[index] = ",".join([*fields[:4], "77", *fields[5:]])
+    table.write_text("\n".join(changed) + "\n", "utf-8")
+    assert api.cross_validate_device(DEVICE, table, graphs, seeds=(0, 1)) == found
 
 
 def test_the_same_table_gives_the_same_file(made_up: tuple[Path, Path], tmp_path: Path) -> None:
