@@ -93,7 +93,8 @@ def calibrated(
                 update={"label": "profiled"}
             )
         elif curve.partition(":")[2] in _ADDED:
-            curves[curve] = stage
+            text = f"{stage.source}; taken over from {old.id}"
+            curves[curve] = stage.model_copy(update={"label": "assumed", "source": text})
         else:
             moved = _raised(stage, max(0, usual_ns))
             text = f"{stage.source}; raised as what was {source}"
