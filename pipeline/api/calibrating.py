@@ -67,7 +67,7 @@ def calibrate_host(
 
     Raises:
         InputError: The file is there, its name is no id, the scenario is not valid, or the run
-            was too short: fewer than 20 uses of a stage.
+            was too short: no stage, or no hop, used 20 times. What was used less is left out.
         OSError: The file cannot be written.
         ReplayError: The evidence directory cannot be made.
         InfrastructureError: A node did not start.
@@ -91,23 +91,23 @@ def calibrate_host(
         code = _INTERRUPTED
     costs = _costs(assembled, result)
     if not code:
-        stages = _stages(assembled, old, costs)
-        hops = _hops(costs)
-        few = min((c.seen for c in costs), default=0)
-        if few < _LEAST_SEEN or not stages or not hops:
+        enough = [cost for cost in costs if cost.seen >= _LEAST_SEEN]
+        stages, hops = _stages(assembled, old, enough), _hops(enough)
+        if not stages or not hops:
+            most = max((c.seen for c in costs), default=0)
             raise InputError(
-                f"the run used a stage or hop only {few} times; at least {_LEAST_SEEN} are needed "
-                "for a median: take a longer drive, as with --set run.loop=4"
+                f"the run used its stages and hops {most} times at most; at least {_LEAST_SEEN} "
+                "are needed for a median: take a longer drive, as with --set run.loop=4"
             )
         spec = calibrated(
             old.spec,
             name=file.stem,
             machine=_machine(result),
             source=f"measured live in {assembled.loaded.scenario.name}, "
-            f"{min(c.seen for c in costs)} to {max(c.seen for c in costs)} times each",
+            f"{min(c.seen for c in enough)} to {max(c.seen for c in enough)} times each",
             stages=stages,
             hops=hops,
-            spreads=[c.high_ns / c.live_ns for c in costs if c.live_ns],
+            spreads=[c.high_ns / c.live_ns for c in enough if c.live_ns],
         )
         write_bytes(file, host_toml(spec))
     return HostCalibration(file=file, old=name, costs=costs, result=result, exit_code=code)
