@@ -52,14 +52,14 @@ def write_results(path: Path, assembled: Assembled, primed: Primed, ledger: Ledg
             key = (task, last.get(route, -1), row.content)
             made = done.get(key)
             if made is None:
+                fused = path_of[row.path].fuse is not None
                 buffer = primed.results.get(key)
-                if path_of[row.path].fuse is not None:
+                if fused:
                     buffer = _fused(assembled, stages, primed, path_of[row.path], row, near)
                 if buffer is None:
                     continue
-                result = stages.decode_result(task, buffer)
-                made = dict(result_line(row.path, row.frame, result))
-                if path_of[row.path].fuse is None:
+                made = dict(result_line(row.path, row.frame, stages.decode_result(task, buffer)))
+                if not fused:
                     done[key] = made
             line = {**made, "path": row.path, "frame": row.frame, **more}
             lines.append(json.dumps(line, separators=(",", ":")))

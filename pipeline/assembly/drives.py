@@ -49,9 +49,7 @@ class BuiltDrive:
 
     def calibration(self, stream: str, most: int) -> list[Array]:
         """Data of a few frames of a stream, evenly spread over what is replayed of it."""
-        frames = self.facts.streams[stream].frames
-        count = min(most, frames)
-        chosen = frozenset((2 * i + 1) * frames // (2 * count) for i in range(count))
+        chosen = frozenset(self._spread(stream, most))
         return [data for _, data in samples(self.spec, stream, chosen)]
 
     def following(self, stream: str, most: int, *, every: int, steps: int) -> list[list[Array]]:
@@ -64,14 +62,18 @@ class BuiltDrive:
             steps: How many there are behind each; fewer at the end of the drive.
         """
         frames = self.facts.streams[stream].frames
-        count = min(most, frames)
-        starts = [(2 * i + 1) * frames // (2 * count) for i in range(count)]
         wanted = [
             [at for k in range(1, steps + 1) if (at := start + k * every) < frames]
-            for start in sorted(set(starts))
+            for start in self._spread(stream, most)
         ]
         found = dict(samples(self.spec, stream, frozenset(at for mine in wanted for at in mine)))
         return [[found[at] for at in mine] for mine in wanted]
+
+    def _spread(self, stream: str, most: int) -> list[int]:
+        """Frames in the middle of as many equal stretches, rising."""
+        frames = self.facts.streams[stream].frames
+        count = min(most, frames)
+        return [(2 * i + 1) * frames // (2 * count) for i in range(count)]
 
     def drawn(self, stream: str, most: int) -> list[Array]:
         """Data of some frames of a stream, one drawn from each of as many equal stretches.

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.generic[object]]
 
-_MIB = 1 << 20
-
 
 def first_models(
     loaded: LoadedScenario, problems: list[Problem], cache_root: Path, *, allow_outside: bool

@@ -224,13 +224,16 @@ class Candidate(Value, frozen=True, kw_only=True):
     def worth(self) -> float:
         """Agreement that plans rank it by; 0 where it was not measured.
 
-        The route's own where it answers in time by itself, and first; else what is expected of it
-        and its hedge.
+        What is expected of it and its hedge where it is in time only by that.
         """
-        cover = self.hedge
-        if self.keeps_alone and (cover is None or cover.waits):
-            return (self.agreement or 0.0) * self.left
-        return self.expected or 0.0
+        return self.alone_worth if self.keeps_alone else self.expected or 0.0
+
+    @property
+    def alone_worth(self) -> float:
+        """The same where it is in time by itself: its own, unless its hedge may answer first."""
+        if self.hedge is not None and not self.hedge.waits:
+            return self.expected or 0.0
+        return (self.agreement or 0.0) * self.left
 
     @property
     def expected(self) -> float | None:

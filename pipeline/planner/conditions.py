@@ -105,7 +105,7 @@ def best_of(
     covered = [i for i in allowed if i not in alone and _covered(candidates[i], deadline_ns)]
     in_time = [*alone, *covered]
     then = {i: _then(candidates[i], latencies_ns[i], aging) for i in (*alone, *covered)}
-    worth = [_alone_worth(then[i]) for i in alone]
+    worth = [then[i].alone_worth for i in alone]
     worth += [then[i].expected or 0.0 for i in covered]
     if not in_time:
         return min(asked(candidates), key=lambda i: (latencies_ns[i], i))
@@ -119,14 +119,6 @@ def _then(candidate: Candidate, latency_ns: int, aging: Aging) -> Candidate:
     more_ns = latency_ns - candidate.alone_ns
     left = left_after(candidate, more_ns, aging)
     return candidate if left == candidate.left else replace(candidate, left=left)
-
-
-def _alone_worth(candidate: Candidate) -> float:
-    cover = candidate.hedge
-    first = cover is not None and not cover.waits
-    if first:
-        return candidate.expected or 0.0
-    return (candidate.agreement or 0.0) * candidate.left
 
 
 def _covered(candidate: Candidate, deadline_ns: int) -> bool:
