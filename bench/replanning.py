@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.figure import Figure
+from pipeline.planner.aging import Aging
 from pipeline.planner.conditions import Conditions
 from pipeline.planner.joint import JointCandidate, JointTask, Resource
 from pipeline.planner.problems import JointProblem, Moving
@@ -94,6 +95,7 @@ def four_models() -> JointProblem:
                 frames_per_s=10.0,
                 deadline_ns=80 * _MS,
                 importance=float(1 + number % 2),
+                aging=Aging(left=(1.0, 0.7, 0.5), period_ns=30 * _MS),
             )
         )
         moving.append(tuple(mine))

@@ -112,16 +112,16 @@ class Combinations:
         met, worth = [], []
         for task in self.tasks:
             end_ns = task.deadline_ns + _ROUNDING_NS
-            shares = np.array(
-                [
-                    np.searchsorted(c.latencies_ns, end_ns, side="right")
-                    / max(1, len(c.latencies_ns))
-                    for c in task.candidates
-                ]
-            )
+            *before, (_, least) = task.aging.bounds(task.deadline_ns)
+            shares = _within(task, end_ns)
+            aged = least * shares
+            for within_ns, lost in before:
+                aged += lost * _within(task, within_ns + _ROUNDING_NS)
             accuracy = np.array([c.accuracy for c in task.candidates])
             fallback = np.array([c.fallback for c in task.candidates])
-            hoped = np.maximum(fallback, shares * accuracy + (1 - shares) * fallback)
+            # Where a late answer is worth more than the oldest in time, waiting may be a gain.
+            aged = np.where(least * accuracy >= fallback, aged, shares)
+            hoped = np.maximum(fallback, aged * accuracy + (1 - shares) * fallback)
             worth.append(task.importance * hoped[None])
             if wanted is not None:
                 covered = [
@@ -242,6 +242,17 @@ class Reckoned:
         means = np.array([float(c.latencies_ns.mean()) for c in self._tasks[place].candidates])
         taken: Floats = means[self.choices[place][rows]] + self.waits_ns[place][rows]
         return taken
+
+
+def _within(task: JointTask, end_ns: float) -> Floats:
+    """Share of the frames that each candidate answers within a time where nothing waits."""
+    found: Floats = np.array(
+        [
+            np.searchsorted(c.latencies_ns, end_ns, side="right") / max(1, len(c.latencies_ns))
+            for c in task.candidates
+        ]
+    )
+    return found
 
 
 def _sums(tables: Sequence[NDArray[Number]]) -> NDArray[Number]:
