@@ -11,7 +11,7 @@ all fixed times are divided by; the priors hold for what is left. The modelled t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,6 +75,32 @@ _CODES = {Role.ELEMENTS: 2, Role.VECTOR: 3, Role.AGAIN: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of a device before a fit.
+
+    Attributes:
+        left_aside: Graphs whose figures get a residual but no say in the fit.
+        centre: Prior values other than `PRIORS` has, such as those of a related device.
+        sized: Whether `centre` is of the chip's size already: its speed is not sought then, and its
+            rates are held less narrowly.
+        resident_bytes: Weights that the device holds on chip; None where all are read.
+        link: Link of a card, whose transfers are part of a latency; None for any other device.
+        slots: Runs that a busy device works on at once.
+    """
+
+    left_aside: frozenset[str] = frozenset()
+    centre: Mapping[str, float] = field(default_factory=dict)
+    sized: bool = False
+    resident_bytes: int | None = None
+    link: Link | None = None
+    slots: int = 1
+
+
+# Nothing is known: a device with a memory shared with its host, and the priors as they stand.
+UNKNOWN = Known()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """Counts of several rows (graph and precision), one after the other, ready for the formula.
 
@@ -106,10 +132,7 @@ class Design:
 def design(
     works: Mapping[str, SegmentWork],
     figures: Sequence[Figure],
-    *,
-    resident_bytes: int | None = None,
-    link: Link | None = None,
-    slots: int = 1,
+    known: Known = UNKNOWN,
 ) -> Design:
     """Counts of the figures' graphs at their precisions, weights less what stays on the chip."""
     parts, lengths = [], []
@@ -121,9 +144,9 @@ def design(
         item, weight = BYTES_PER_ELEMENT[precision], WEIGHT_BYTES_PER_ELEMENT[precision]
         code = np.full(len(part), ORDER.index(precision), dtype=np.float64)
         scaled = part * np.array([1, 1, 1, weight, *[item] * 6], dtype=np.float64)
-        if resident_bytes is not None:
+        if known.resident_bytes is not None:
             held = float(scaled[:, 3].sum())
-            scaled[:, 3] *= max(0.0, held - resident_bytes) / max(held, 1.0)
+            scaled[:, 3] *= max(0.0, held - known.resident_bytes) / max(held, 1.0)
         batch = np.full(len(part), figure.batch, dtype=np.float64)
         parts.append(np.column_stack([scaled, code, batch]))
         lengths.append(len(part))
@@ -146,8 +169,8 @@ def design(
         row_batch=np.array([f.batch for f in figures], dtype=np.float64),
         busy=np.array([f.busy for f in figures], dtype=np.bool_),
         part=np.array([f.part for f in figures], dtype=np.bool_),
-        slots=slots,
-        transfer_ns=np.array([_transfers_ns(works[f.graph], f, link) for f in figures]),
+        slots=known.slots,
+        transfer_ns=np.array([_transfers_ns(works[f.graph], f, known.link) for f in figures]),
     )
 
 
@@ -226,48 +249,39 @@ class Fit:
 def fit(
     works: Mapping[str, SegmentWork],
     figures: Sequence[Figure],
-    *,
-    left_aside: frozenset[str] = frozenset(),
-    centre: Mapping[str, float] | None = None,
-    resident_bytes: int | None = None,
-    link: Link | None = None,
-    slots: int = 1,
-    sized: bool = False,
+    known: Known = UNKNOWN,
 ) -> Fit:
     """Fit the model to figures.
 
     Args:
         works: Whole graphs as segments, by file name; at least those of the figures.
         figures: What to fit to.
-        left_aside: Graphs whose figures get a residual but no say in the fit.
-        centre: Prior values other than `PRIORS` has, such as those of a related device.
-        resident_bytes: Weights that the device holds on chip.
-        link: Link of a card, whose transfers are part of a latency.
-        slots: Runs that a busy device works on at once.
-        sized: Whether `centre` is of the chip's size already: its speed is not sought then, and its
-            rates are held less narrowly.
+        known: What is known of the device before.
 
     Raises:
         CalibrationDataError: Fewer than three figures have a say.
     """
     from scipy.optimize import least_squares  # noqa: PLC0415 - slow to import
 
-    used = [figure for figure in figures if figure.graph not in left_aside]
+    used = [figure for figure in figures if figure.graph not in known.left_aside]
     if len(used) < LEAST_FIGURES:
         raise CalibrationDataError(
             "fit", f"{len(used)} figures are too few; at least {LEAST_FIGURES} are needed"
         )
-    counts = design(works, used, resident_bytes=resident_bytes, link=link, slots=slots)
+    counts = design(works, used, known)
     target = np.log([figure.time_ns for figure in used])
-    typical = np.log([(centre or {}).get(name, PRIORS[name][0]) for name in NAMES])
+    typical = np.log([known.centre.get(name, PRIORS[name][0]) for name in NAMES])
     width = np.array([PRIORS[name][1] for name in NAMES])
-    width = np.where(sized & (_BY_SPEED > 0), _SIZED_WIDTH * width, width)
+    width = np.where(known.sized & (_BY_SPEED > 0), _SIZED_WIDTH * width, width)
     # All layers together have as much say as all runs, which are what is to be predicted.
     inside = int(counts.part.sum())
     say = np.sqrt(np.where(counts.part, max(1, len(used) - inside) / max(1, inside), 1.0))
 
     # The last of what is sought is the log of the chip's speed.
-    middle, widths = np.append(typical, 0.0), np.append(width, _NO_WIDTH if sized else SPEED_WIDTH)
+    middle, widths = (
+        np.append(typical, 0.0),
+        np.append(width, _NO_WIDTH if known.sized else SPEED_WIDTH),
+    )
 
     def residuals(sought: Floats) -> Floats:
         log_values = sought[:-1] + sought[-1] * _BY_SPEED
@@ -278,7 +292,7 @@ def fit(
 
     sought = least_squares(residuals, middle, max_nfev=80).x
     log_values = sought[:-1] + sought[-1] * _BY_SPEED
-    everything = design(works, figures, resident_bytes=resident_bytes, link=link, slots=slots)
+    everything = design(works, figures, known)
     gaps = np.log(modelled_ns(log_values, everything)) - np.log([f.time_ns for f in figures])
     moved = np.abs(sought[:-1] - typical) / width
     return Fit(

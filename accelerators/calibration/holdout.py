@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accelerators.calibration.fitting import ORDER, design, fit, modelled_ns
+from accelerators.calibration.fitting import ORDER, UNKNOWN, Known, design, fit, modelled_ns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from accelerators.calibration.published import Figure
-    from accelerators.models.host_side import Link
     from accelerators.work import Precision, SegmentWork
 
     Floats = NDArray[np.float64]
@@ -111,14 +110,9 @@ def predict(
     works: Mapping[str, SegmentWork],
     figures: Sequence[Figure],
     left_out: Collection[str],
+    known: Known = UNKNOWN,
     *,
     families: Mapping[str, str],
-    left_aside: frozenset[str] = frozenset(),
-    centre: Mapping[str, float] | None = None,
-    resident_bytes: int | None = None,
-    link: Link | None = None,
-    slots: int = 1,
-    sized: bool = False,
 ) -> tuple[Prediction, ...]:
     """Fit to the figures of the other models, and predict those of the models left out.
 
@@ -127,19 +121,10 @@ def predict(
     """
     seen = [figure for figure in figures if figure.graph not in left_out]
     unseen = [figure for figure in figures if figure.graph in left_out]
-    found = fit(
-        works,
-        seen,
-        left_aside=left_aside,
-        centre=centre,
-        resident_bytes=resident_bytes,
-        link=link,
-        slots=slots,
-        sized=sized,
-    )
+    found = fit(works, seen, known)
     if not unseen:
         return ()
-    counts = design(works, unseen, resident_bytes=resident_bytes, link=link, slots=slots)
+    counts = design(works, unseen, known)
     modelled = modelled_ns(found.log_values(), counts)
     plain = _plain(works, seen, unseen, activations=False)
     wider = _plain(works, seen, unseen, activations=True)

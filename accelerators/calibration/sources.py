@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from accelerators.calibration.fitting import UNKNOWN, Known
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,26 +22,20 @@ class Published:
     Attributes:
         devices: Names in the table that count as this device.
         scenario: Text that a latency's scenario contains; several joined by `|`.
-        left_aside: Graphs whose figures have no say in the fit.
         batches: Whether queries of eight samples and Offline throughputs are fitted to as well.
         period: Whether the figures are throughputs of a device that pipelines layers.
-        centre: Prior values of the fit, by the names in `fitting.PRIORS`; rates per ns.
-        sized: Whether they are of the chip's size, so that its speed is not sought.
-        resident_bytes: Weights that the device holds on chip.
+        known: What is known of the device before a fit, but for what its file says: link and slots.
     """
 
     devices: tuple[str, ...]
     scenario: str = ""
-    left_aside: frozenset[str] = frozenset()
     batches: bool = False
     period: bool = False
-    centre: Mapping[str, float] = field(default_factory=dict)
-    sized: bool = False
-    resident_bytes: int | None = None
+    known: Known = UNKNOWN
 
 
 def _qualcomm(*names: str) -> Published:
-    return Published(devices=names, left_aside=_UNDECODED)
+    return Published(devices=names, known=Known(left_aside=_UNDECODED))
 
 
 def _gpu_rates(scale: float) -> dict[str, float]:
@@ -55,15 +51,16 @@ def _gpu_rates(scale: float) -> dict[str, float]:
 
 def _gpu(*names: str, scale: float) -> Published:
     rest = {"run_int8_ns": 100_000.0, "run_wide_ns": 100_000.0, "fill": 3.0}
-    return Published(devices=names, batches=True, sized=True, centre=_gpu_rates(scale) | rest)
+    known = Known(sized=True, centre=_gpu_rates(scale) | rest)
+    return Published(devices=names, batches=True, known=known)
 
 
 def _small_orin(name: str) -> Published:
-    return Published(devices=(name,), sized=True, centre=_gpu_rates(2))
+    return Published(devices=(name,), known=Known(sized=True, centre=_gpu_rates(2)))
 
 
 # A chip with tens of megabytes on it seldom waits for weights.
-_WARBOY = {"weight_bytes": 300.0, "activation_bytes": 100.0, "vector_bytes": 20.0}
+_WARBOY = Known(centre={"weight_bytes": 300.0, "activation_bytes": 100.0, "vector_bytes": 20.0})
 
 SOURCES: Mapping[str, Published] = {
     "qualcomm-sa8775p": _qualcomm("Qualcomm SA8775P"),
@@ -78,14 +75,16 @@ SOURCES: Mapping[str, Published] = {
         devices=("Furiosa Warboy",),
         scenario="2PE|SingleStream|MultiStream",
         batches=True,
-        centre=_WARBOY,
+        known=_WARBOY,
     ),
-    "furiosa-warboy-1pe": Published(devices=("Furiosa Warboy",), scenario="1PE", centre=_WARBOY),
+    "furiosa-warboy-1pe": Published(devices=("Furiosa Warboy",), scenario="1PE", known=_WARBOY),
     "google-edge-tpu": Published(
         devices=("Google Coral USB Edge TPU",),
-        resident_bytes=8_000_000,
-        # Four TOPS at a quarter of use, and weights over a USB 3.0 link.
-        centre={"int8_macs": 500.0, "weight_bytes": 0.35, "run_int8_ns": 300_000.0},
+        known=Known(
+            resident_bytes=8_000_000,
+            # Four TOPS at a quarter of use, and weights over a USB 3.0 link.
+            centre={"int8_macs": 500.0, "weight_bytes": 0.35, "run_int8_ns": 300_000.0},
+        ),
     ),
     "hailo-8": Published(devices=("Hailo-8",), period=True),
     "nvidia-orin-nx-16gb": _small_orin("NVIDIA Jetson Orin NX 16GB"),

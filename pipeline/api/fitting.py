@@ -11,7 +11,7 @@ from pipeline.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from accelerators.calibration.fitting import Fit
+    from accelerators.calibration.fitting import Fit, Known
     from accelerators.calibration.holdout import Prediction
     from accelerators.calibration.published import Figure, Table
     from accelerators.calibration.sources import Published
@@ -254,7 +254,7 @@ class _Subject:
     """What a device is fitted to, and what is known of it before."""
 
     base: SegmentNpuSpec
-    source: Published
+    known: Known
     table: Table
     figures: tuple[Figure, ...]
     works: Mapping[str, SegmentWork]
@@ -264,42 +264,19 @@ class _Subject:
     def predicted(self, left_out: frozenset[str]) -> tuple[Prediction, ...]:
         """What a fit to the other models says of these."""
         from accelerators.calibration.holdout import predict
-        from accelerators.models.npu import segment_model
 
-        model = segment_model(self.base)
-        return predict(
-            self.works,
-            self.figures,
-            left_out,
-            families=self.families,
-            left_aside=self.source.left_aside,
-            centre=self.source.centre,
-            resident_bytes=self.source.resident_bytes,
-            link=model.link,
-            slots=model.slots,
-            sized=self.source.sized,
-        )
+        return predict(self.works, self.figures, left_out, self.known, families=self.families)
 
     def fit(self) -> Fit:
         """A fit to all figures."""
         from accelerators.calibration.fitting import fit
-        from accelerators.models.npu import segment_model
 
-        model = segment_model(self.base)
-        return fit(
-            self.works,
-            self.figures,
-            left_aside=self.source.left_aside,
-            centre=self.source.centre,
-            resident_bytes=self.source.resident_bytes,
-            link=model.link,
-            slots=model.slots,
-            sized=self.source.sized,
-        )
+        return fit(self.works, self.figures, self.known)
 
 
 def _subject(device_id: str, table: Path, graphs: Path) -> _Subject:
     from accelerators.calibration.published import read_families, read_table
+    from accelerators.models.npu import segment_model
 
     if not table.is_file() or not graphs.is_dir():
         missing = graphs if table.is_file() else table
@@ -311,9 +288,10 @@ def _subject(device_id: str, table: Path, graphs: Path) -> _Subject:
         (p for p in (graphs / "graphs.csv", graphs.parent / "graphs.csv") if p.is_file()), None
     )
     families = {} if listed is None else read_families(listed)
+    model = segment_model(base)
     return _Subject(
         base=base,
-        source=source,
+        known=replace(source.known, link=model.link, slots=model.slots),
         table=published,
         figures=figures,
         works=_works(graphs, figures),

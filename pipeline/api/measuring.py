@@ -91,7 +91,7 @@ def calibrate_backend(
     """
     from accelerators.backends.making import capabilities_of, make_backend
     from accelerators.calibration.fitted_file import fitted_spec, spec_toml
-    from accelerators.calibration.fitting import fit
+    from accelerators.calibration.fitting import Known, fit
     from accelerators.calibration.holdout import SEED, predict, split
     from accelerators.calibration.measuring import jitter_sigma_ppm, layer_figures
     from accelerators.calibration.published import Figure as Timed
@@ -138,19 +138,19 @@ def calibrate_backend(
     for name, each in measured.items():
         parts[name], made = layer_figures(each, works[name], precisions[name])
         works |= made
-    centre = _centre(whole, works)
+    known = Known(centre=_centre(whole, works))
     chosen = SEED if seed is None else seed
     say(f"fitting {len(whole)} networks and {sum(map(len, parts.values()))} layers")
 
     def predicted(left_out: frozenset[str]) -> tuple[Prediction, ...]:
         seen = [part for name in parts if name not in left_out for part in parts[name]]
-        return predict(works, (*whole, *seen), left_out, families={}, centre=centre)
+        return predict(works, (*whole, *seen), left_out, known, families={})
 
     held_out, way = held_out_predictions(
         predicted, split(list(measured), {}, seed=chosen), sorted(measured)
     )
     figures = (*whole, *(part for each in parts.values() for part in each))
-    fitted = fit(works, figures, centre=centre)
+    fitted = fit(works, figures, known)
     digest = hashlib.sha256(
         json.dumps({f"{f.graph}/{f.precision}": f.time_ns for f in figures}).encode()
     ).hexdigest()

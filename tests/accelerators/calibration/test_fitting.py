@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from accelerators.calibration.fitted_file import fitted_spec, spec_toml
-from accelerators.calibration.fitting import NAMES, PRIORS, design, fit, modelled_ns
+from accelerators.calibration.fitting import NAMES, PRIORS, Known, design, fit, modelled_ns
 from accelerators.calibration.holdout import errors, folds, predict, split
 from accelerators.calibration.published import Figure
 from accelerators.errors import CalibrationDataError
@@ -120,7 +120,7 @@ def test_a_chip_ten_times_as_fast_moves_what_the_figures_say_nothing_of() -> Non
         assert {"w8a16_macs", "fill"} <= found.untouched
     assert fast.values["w8a16_macs"] > 3 * slow.values["w8a16_macs"]
     assert fast.values["fill"] == pytest.approx(slow.values["fill"], rel=0.01)
-    sized = fit(WORKS, quick, sized=True)
+    sized = fit(WORKS, quick, Known(sized=True))
     assert sized.values["w8a16_macs"] == pytest.approx(PRIORS["w8a16_macs"][0], rel=0.01)
 
 
@@ -156,8 +156,8 @@ def test_graphs_left_aside_have_residuals_and_no_say() -> None:
         else figure
         for figure in figures
     )
-    aside = frozenset({"net3.onnx"})
-    clean, dirty = (fit(WORKS, rows, left_aside=aside) for rows in (figures, spoilt))
+    aside = Known(left_aside=frozenset({"net3.onnx"}))
+    clean, dirty = (fit(WORKS, rows, aside) for rows in (figures, spoilt))
     assert clean.values == dirty.values
     assert len(dirty.residuals) == len(figures)
 
@@ -194,7 +194,7 @@ def test_the_fit_prices_as_the_device_does() -> None:
     logs = np.log([max(values.get(name, PRIORS[name][0]), 1e-9) for name in NAMES])
     for batch, busy in ((1, False), (8, False), (64, True)):
         figure = Figure(graph="net5.onnx", precision="int8", time_ns=1, batch=batch, busy=busy)
-        counts = design(WORKS, [figure], link=model.link, slots=model.slots)
+        counts = design(WORKS, [figure], Known(link=model.link, slots=model.slots))
         cost = device.price(WORKS["net5.onnx"], batch=batch, precision="int8")
         exact = cost.period_ns / batch if busy else cost.latency_ns
         assert modelled_ns(logs, counts)[0] == pytest.approx(exact, rel=1e-3)
