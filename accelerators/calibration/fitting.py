@@ -4,13 +4,15 @@ Minimised is the sum of `rho((ln modelled - ln published) / scale)` with scipy's
 plus the squared distance of each log parameter from its prior in units of the prior's width. A
 factor, not a difference, is what a latency is off by; a robust loss leaves rows aside whose layers
 left the accelerator; a prior keeps a parameter that the rows say nothing about where it is
-plausible. A chip as a whole is faster or slower by a factor of its own, which all rates have and
-all fixed times are divided by; the priors hold for what is left. The modelled time is that of
+plausible. A network that is off is off in all precisions, so these share one network's say. A chip
+as a whole is faster or slower by a factor of its own, which all rates have and all fixed times are
+divided by; the priors hold for what is left. The modelled time is that of
 `accelerators.models.segment`, in floats.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -39,17 +41,17 @@ PRIORS: dict[str, tuple[float, float]] = {
     "float16_macs": (2_200.0, 0.43),
     "w8a16_macs": (4_500.0, 0.43),
     "float32_macs": (1_000.0, 0.43),
-    "depthwise_times": (8.0, 0.85),
+    "depthwise_times": (12.0, 0.85),
     "product_times": (1.1, 0.34),
-    "weight_bytes": (50.0, 0.3),
-    "activation_bytes": (40.0, 0.43),
-    "vector_bytes": (30.0, 0.21),
+    "weight_bytes": (55.0, 0.3),
+    "activation_bytes": (34.0, 0.43),
+    "vector_bytes": (33.0, 0.21),
     "pool_times": (0.4, 0.43),
     "resize_times": (0.5, 0.43),
     "pass_times": (0.2, 0.85),
-    "slice_times": (0.5, 0.85),
+    "slice_times": (0.7, 0.85),
     "knee_bytes": (20_000.0, 0.85),
-    "product_ns": (5_000.0, 0.85),
+    "product_ns": (8_000.0, 0.85),
     "run_int8_ns": (150_000.0, 0.6),
     "run_wide_ns": (500_000.0, 0.6),
     "fill": (0.3, 0.85),
@@ -226,6 +228,16 @@ def modelled_ns(log_values: Floats, counts: Design) -> Floats:
     return total
 
 
+def _shared(figures: Sequence[Figure]) -> Floats:
+    """Each figure's part of its network's say, shape (figures,): the precisions share it.
+
+    Latency, a query of several samples and throughput tell of different things: each has its own.
+    """
+    taken = [(figure.graph, figure.batch, figure.busy) for figure in figures]
+    times = Counter(taken)
+    return np.array([1 / times[each] for each in taken])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
     """A fit: values by the names in `PRIORS` (ns, per ns, or a factor), and ln(modelled/published).
@@ -273,9 +285,11 @@ def fit(
     typical = np.log([known.centre.get(name, PRIORS[name][0]) for name in NAMES])
     width = np.array([PRIORS[name][1] for name in NAMES])
     width = np.where(known.sized & (_BY_SPEED > 0), _SIZED_WIDTH * width, width)
-    # All layers together have as much say as all runs, which are what is to be predicted.
-    inside = int(counts.part.sum())
-    say = np.sqrt(np.where(counts.part, max(1, len(used) - inside) / max(1, inside), 1.0))
+    # Precisions of a network share its say. All layers together have as much as all runs, which are
+    # what is to be predicted.
+    shared = _shared(used)
+    of_runs = max(1.0, float(shared[~counts.part].sum()))
+    say = np.sqrt(np.where(counts.part, of_runs / max(1, counts.part.sum()), shared))
 
     # The last of what is sought is the log of the chip's speed.
     middle, widths = (

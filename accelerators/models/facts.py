@@ -5,7 +5,8 @@ Every operator of a segment is of one `Role`. Movement that a compiler can expre
 straight or through views, what an operator of the segment made is applied while that one writes, so
 it is fused; a concatenation between them prevents that. Its second operand is neglected. A product,
 quotient, power or root of elements is no part of that: it passes over its producer's result again,
-as in the product with a gate that SiLU, or squeeze and excitation, ends with. Slices copy.
+as in the product with a gate that SiLU, or squeeze and excitation, ends with. Slices copy, and
+so do operators that put channels in places or places in channels (`DepthToSpace`).
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ VIEWS = frozenset(
     {"Cast", "DequantizeLinear", "Dropout", "Flatten", "Identity", "QuantizeLinear", "Reshape"}
     | {"Squeeze", "Unsqueeze"}
 )
-MOVES = frozenset({"Concat", "DepthToSpace", "Expand", "Gather", "Pad", "Transpose"})
+MOVES = frozenset({"Concat", "Expand", "Gather", "Pad", "Transpose"})
 PASSES = frozenset({"Div", "Mul", "Pow", "Sqrt"})
-SLICES = frozenset({"Slice", "Split"})
+SLICES = frozenset({"DepthToSpace", "Slice", "SpaceToDepth", "Split"})
 POOLS = frozenset({"AveragePool", "LpPool", "MaxPool", "QLinearAveragePool"})
 RESIZES = frozenset({"Resize", "Upsample"})
 
@@ -74,7 +75,7 @@ class OpFacts:
         pooled: The same by a pooling over windows.
         resized: The same by a resize.
         passed: The same by one that passes over its producer's result again.
-        sliced: The same by a copy of slices.
+        sliced: The same by a copy of slices or blocks.
         fused_into: Name of the operator at the root of its group, if it is fused into that one or
             passes over its result.
     """
