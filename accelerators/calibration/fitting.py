@@ -71,6 +71,8 @@ _BY_SPEED = np.array(
 )
 SCALE = 0.15
 LEAST_FIGURES = 3
+# The prior of a chip whose size is known says most of it.
+LEAST_FIGURES_OF_SIZED = 2
 # A value this much of its prior's width away from it was moved by figures.
 _MOVED = 0.01
 _CODES = {Role.ELEMENTS: 2, Role.VECTOR: 3, Role.AGAIN: 3}
@@ -233,9 +235,9 @@ def _shared(figures: Sequence[Figure]) -> Floats:
 
     Latency, a query of several samples and throughput tell of different things: each has its own.
     """
-    taken = [(figure.graph, figure.batch, figure.busy) for figure in figures]
+    taken = [(each.graph, each.batch, each.busy, each.part) for each in figures]
     times = Counter(taken)
-    return np.array([1 / times[each] for each in taken])
+    return np.array([1 / times[key] for key in taken])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,14 +273,16 @@ def fit(
         known: What is known of the device before.
 
     Raises:
-        CalibrationDataError: Fewer than three figures have a say.
+        CalibrationDataError: Fewer than three figures have a say, or than two for a chip whose
+            size is known.
     """
     from scipy.optimize import least_squares  # noqa: PLC0415 - slow to import
 
     used = [figure for figure in figures if figure.graph not in known.left_aside]
-    if len(used) < LEAST_FIGURES:
+    least = LEAST_FIGURES_OF_SIZED if known.sized else LEAST_FIGURES
+    if len(used) < least:
         raise CalibrationDataError(
-            "fit", f"{len(used)} figures are too few; at least {LEAST_FIGURES} are needed"
+            "fit", f"{len(used)} figures are too few; at least {least} are needed"
         )
     counts = design(works, used, known)
     target = np.log([figure.time_ns for figure in used])

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 # Of these graphs the Qualcomm rows include box decoding that the graph lacks, as the table's own
 # notes say: they are predicted and reported, and have no say in the fit.
 _UNDECODED = frozenset({"yolov7_tiny.onnx", "yolov5m.onnx", "yolox_s.onnx"})
+# The graph is padded to 384 tokens. At its 123 GMAC the published throughput would take 1.14 times
+# the A100's peak rate in int8, 1.01 times the L4's and 1.24 times that in float: the submissions
+# skip the padding, and did less work than the graph says.
+_UNPADDED = frozenset({"bert_large_384.onnx"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,7 @@ def _gpu_rates(scale: float) -> dict[str, float]:
 
 def _gpu(*names: str, scale: float) -> Published:
     rest = {"run_int8_ns": 100_000.0, "run_wide_ns": 100_000.0, "fill": 3.0}
-    known = Known(sized=True, centre=_gpu_rates(scale) | rest)
+    known = Known(sized=True, centre=_gpu_rates(scale) | rest, left_aside=_UNPADDED)
     return Published(devices=names, batches=True, known=known)
 
 

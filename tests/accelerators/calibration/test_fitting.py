@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +18,11 @@ from accelerators.models.npu import NpuDevice, segment_model, shipped
 from accelerators.specs_schema_npu import SegmentNpuSpec
 from accelerators.work import OpWork, SegmentWork
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from accelerators.work import Precision
+
 TRUE = {
     **{name: typical for name, (typical, _) in PRIORS.items()},
     "int8_macs": 5_000.0,
@@ -24,7 +30,7 @@ TRUE = {
     "depthwise_times": 3.0,
     "weight_bytes": 200.0,
     "activation_bytes": 60.0,
-    "vector_bytes": 20.0,
+    "vector_bytes": 22.0,
     "run_int8_ns": 60_000.0,
     "run_wide_ns": 900_000.0,
 }
@@ -101,11 +107,11 @@ def made_up(noise: float = 0.0) -> tuple[Figure, ...]:
 
 
 def test_a_fit_finds_the_parameters_that_figures_came_from() -> None:
-    """With figures without noise: rates within 5 %, half of all within 1 %, all within 10 %."""
+    """With figures without noise: rates within 5 %, half of all within 1.5 %, all within 10 %."""
     found = fit(WORKS, made_up())
     for name in ("int8_macs", "float16_macs", "vector_bytes", "run_wide_ns"):
         assert found.values[name] == pytest.approx(TRUE[name], rel=0.05), name
-    assert np.median(np.abs(found.residuals)) < 0.01
+    assert np.median(np.abs(found.residuals)) < 0.015
     assert np.abs(found.residuals).max() < 0.1
     assert {"w8a16_macs", "float32_macs", "fill"} <= found.untouched
     assert "int8_macs" not in found.untouched
@@ -162,10 +168,33 @@ def test_graphs_left_aside_have_residuals_and_no_say() -> None:
     assert len(dirty.residuals) == len(figures)
 
 
+def test_precisions_of_a_network_share_its_say() -> None:
+    """A network that is off carries a fit no further away in three precisions than in one."""
+
+    def off_by_two(precisions: Sequence[Precision]) -> float:
+        rows = [f for f in made_up() if f.precision == "int8" and f.graph != "net3.onnx"]
+        (spoilt,) = (f for f in made_up() if f.precision == "int8" and f.graph == "net3.onnx")
+        rows += [
+            dataclasses.replace(spoilt, precision=each, time_ns=2 * spoilt.time_ns)
+            for each in precisions
+        ]
+        return (
+            fit(WORKS, rows).values["vector_bytes"] / fit(WORKS, rows[:39]).values["vector_bytes"]
+        )
+
+    once = off_by_two(["int8"])
+    thrice = off_by_two(["int8", "int8", "int8"])
+    assert abs(once - 1) > 0.002
+    assert thrice == pytest.approx(once, abs=2e-4)
+
+
 def test_too_few_figures_are_refused() -> None:
-    """Two are no fit."""
-    with pytest.raises(CalibrationDataError, match="2 figures are too few"):
+    """Two are no fit, unless the chip's size is known; one never is."""
+    with pytest.raises(CalibrationDataError, match="2 figures are too few; at least 3"):
         fit(WORKS, made_up()[:2])
+    assert len(fit(WORKS, made_up()[:2], Known(sized=True)).residuals) == 2
+    with pytest.raises(CalibrationDataError, match="1 figures are too few; at least 2"):
+        fit(WORKS, made_up()[:1], Known(sized=True))
 
 
 def test_the_fit_prices_as_the_device_does() -> None:
