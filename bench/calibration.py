@@ -18,11 +18,13 @@ from accelerators.calibration.published import read_families
 from pipeline import api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from accelerators.calibration.holdout import Prediction
 
-# Devices with eight or more latencies to fit on.
+    Found = Mapping[str, tuple[Prediction, ...]]
+
+# Devices with eight or more figures to fit on once the models are left out.
 POOL = (
     "qualcomm-sa8775p",
     "qualcomm-sa8295p",
@@ -34,7 +36,7 @@ POOL = (
     "furiosa-warboy",
     "furiosa-warboy-1pe",
 )
-# Of the same pool, with too few models that a fit may see for choosing by them.
+# Of the same pool by nine figures, six to fit on: too few models that a fit may see for choosing.
 POOL_TOO = ("nvidia-orin-nx-16gb", "nvidia-orin-nano-super")
 # Too few figures to choose by, so that each of their models is left out in turn.
 OTHERS = (
@@ -46,6 +48,7 @@ OTHERS = (
     "nvidia-a100-pcie-40gb",
 )
 SEEDS = (0, 1, 2)
+HEADING = f"{'':24}figures   model: median   90 %   rank   plain   90 %   activations   90 %"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,33 +56,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.calibration", description=__doc__)
     parser.add_argument("devices", type=Path, help="folder of the table and its graphs")
     parser.add_argument("--held-out", action="store_true", help="on the models left out")
+    parser.add_argument(
+        "--only", action="append", choices=(*POOL, *POOL_TOO, *OTHERS), help="of this device alone"
+    )
     asked = parser.parse_args(arguments)
     folder: Path = asked.devices
-    found: dict[str, tuple[Prediction, ...]] = {}
     table, graphs = folder / "published_calibration.csv", folder / "graphs"
-    pooled = (*POOL, *POOL_TOO) if asked.held_out else POOL
-    for device in (*pooled, *OTHERS) if asked.held_out else pooled:
-        if asked.held_out:
-            found[device] = api.calibrate_device(device, table, graphs).held_out
-        else:
-            found[device] = api.cross_validate_device(device, table, graphs, seeds=SEEDS)
-    pool = [prediction for device in pooled for prediction in found[device]]
-    if asked.held_out:  # the same models on every device, also where each was left out in turn
-        families = read_families(folder / "graphs.csv")
-        left_out = split(list(families), families)
-        pool = [prediction for prediction in pool if prediction.graph in left_out]
-    print(f"{'':24}figures   model: median   90 %   rank   plain   90 %   activations   90 %")
-    print(_line("all of the pool", pool))
-    print(_line("int8 alone", [p for p in pool if p.precision == "int8"]))
-    for device, predictions in found.items():
-        print(_line(device, predictions))
-    if asked.held_out:
-        by_family: dict[str, list[Prediction]] = defaultdict(list)
-        for prediction in pool:
-            by_family[prediction.family].append(prediction)
-        for family in sorted(by_family):
-            print(_line(f"- {family}", by_family[family]))
+    wanted = asked.only or ((*POOL, *POOL_TOO, *OTHERS) if asked.held_out else POOL)
+    if not asked.held_out:
+        found = {
+            device: api.cross_validate_device(device, table, graphs, seeds=SEEDS)
+            for device in wanted
+        }
+        print(*cross_validated(found), sep="\n")
+        return 0
+    held = {device: api.calibrate_device(device, table, graphs).held_out for device in wanted}
+    families = read_families(folder / "graphs.csv")
+    print(*held_out(held, split(list(families), families)), sep="\n")
     return 0
+
+
+def cross_validated(found: Found) -> list[str]:
+    """Lines of the pool and of each device, under a heading."""
+    return [HEADING, *_pool([p for each in found.values() for p in each]), *_each(found)]
+
+
+def held_out(found: Found, left_out: Collection[str]) -> list[str]:
+    """The same, and lines of the pool's families.
+
+    The pool has the models of `left_out` alone: the same on every device, also where each of a
+    device's models was left out in turn.
+    """
+    pool = [
+        prediction
+        for device, each in found.items()
+        if device not in OTHERS
+        for prediction in each
+        if prediction.graph in left_out
+    ]
+    by_family: dict[str, list[Prediction]] = defaultdict(list)
+    for prediction in pool:
+        by_family[prediction.family].append(prediction)
+    families = [_line(f"- {family}", by_family[family]) for family in sorted(by_family)]
+    return [HEADING, *_pool(pool), *_each(found), *families]
+
+
+def _pool(pool: Sequence[Prediction]) -> list[str]:
+    int8 = [prediction for prediction in pool if prediction.precision == "int8"]
+    return [_line("all of the pool", pool), _line("int8 alone", int8)]
+
+
+def _each(found: Found) -> list[str]:
+    return [_line(device, predictions) for device, predictions in found.items()]
 
 
 def _line(name: str, predictions: Iterable[Prediction]) -> str:
