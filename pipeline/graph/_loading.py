@@ -13,6 +13,7 @@ from onnx.external_data_helper import load_external_data_for_model, uses_externa
 from onnx.inliner import inline_local_functions
 
 from pipeline.errors import ModelError
+from pipeline.graph._shapes import STANDARD, standard_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +136,22 @@ def _refuse_unfit(path: Path, model: onnx.ModelProto) -> None:
             raise ModelError(path, f"{label} holds a subgraph; control flow cannot be cut")
         if node.op_type in _RANDOM:
             raise ModelError(path, f"{label} draws random numbers; results would not repeat")
+    _refuse_unheard_of(path, model)
+
+
+def _refuse_unheard_of(path: Path, model: onnx.ModelProto) -> None:
+    """Refuse an operator that claims to be ONNX's own and is none: nothing could run it."""
+    version = standard_version(model)
+    own = {node.op_type: node for node in model.graph.node if node.domain in STANDARD}
+    for kind, node in own.items():
+        if version is None:
+            raise ModelError(path, "is damaged: it names no version of ONNX's operators")
+        try:
+            onnx.defs.get_schema(kind, version)
+        except onnx.defs.SchemaError:
+            label = f"operator {node.name or kind!r} ({kind})"
+            reason = f"ONNX {version} has none of that name; name the domain that it belongs to"
+            raise ModelError(path, f"{label} is not known: {reason}") from None
 
 
 def _makers(path: Path, model: onnx.ModelProto) -> list[set[int]]:

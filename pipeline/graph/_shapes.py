@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _LARGEST_VALUE = 4096
 # Tensors up to so many elements are computed where they derive from shapes.
 _LARGEST_COMPUTED = 64
-_STANDARD = frozenset({"", "ai.onnx"})
+STANDARD = frozenset({"", "ai.onnx"})
 _CUSTOM = frozenset({"com.microsoft", "com.microsoft.nchwc"})
 # Operators whose first output has the shape of their first input.
 _SAME = frozenset(
@@ -133,9 +133,14 @@ def _light(model: onnx.ModelProto) -> onnx.ModelProto:
     return light
 
 
+def standard_version(model: onnx.ModelProto) -> int | None:
+    """Version of ONNX's own operators that a model names; None where it names none."""
+    return next((each.version for each in model.opset_import if each.domain in STANDARD), None)
+
+
 def _go_on(model: onnx.ModelProto, known: dict[str, onnx.TypeProto]) -> None:
     """Fill in `known` operator by operator, in the file's order, from where inference stopped."""
-    versions = {opset.domain: opset.version for opset in model.opset_import}
+    version = standard_version(model) or defs.onnx_opset_version()
     values = {tensor.name: tensor for tensor in model.graph.initializer}
     readers: dict[str, list[onnx.NodeProto]] = {}
     for node in model.graph.node:
@@ -147,13 +152,13 @@ def _go_on(model: onnx.ModelProto, known: dict[str, onnx.TypeProto]) -> None:
         found: dict[str, onnx.TypeProto] = {}
         unknown = any(name and name not in known for name in node.output)
         if unknown and node.domain in _CUSTOM:
-            found = _custom(node, known, readers, versions[""])
-        elif unknown and node.domain in _STANDARD:
-            found = _standard(node, known, values, versions[""])
+            found = _custom(node, known, readers, version)
+        elif unknown and node.domain in STANDARD:
+            found = _standard(node, known, values, version)
         for name, kind in found.items():
             if _static(kind) is not None:
                 known.setdefault(name, kind)
-        _compute(node, known, values, versions[""])
+        _compute(node, known, values, version)
 
 
 def _compute(
@@ -167,10 +172,10 @@ def _compute(
     shape = _static(known[name]) if name in known else None
     if len(node.output) > 1 or shape is None or prod(shape) > _LARGEST_COMPUTED:
         return
-    if node.op_type in {"Shape", "Size"} and node.domain in _STANDARD:
+    if node.op_type in {"Shape", "Size"} and node.domain in STANDARD:
         of = np.zeros(_static(known[node.input[0]]) or (), np.bool_)
         feeds = {node.input[0]: of}
-    elif node.domain in _STANDARD and all(read in values for read in node.input if read):
+    elif node.domain in STANDARD and all(read in values for read in node.input if read):
         feeds = {read: numpy_helper.to_array(values[read]) for read in node.input if read}
     else:
         return

@@ -346,6 +346,29 @@ def test_what_cannot_be_cut_or_repeated_is_refused(sketch: Sketch, tmp_path: Pat
         read(sketch, tmp_path, noisy)
 
 
+def test_an_operator_that_onnx_does_not_have_is_refused(sketch: Sketch, tmp_path: Path) -> None:
+    """Its name is given, also where the graph's end has a shape; a vendor's own domain may be."""
+    x = sketch.input("x", 2, 4, 8)
+    sketch.outputs = [sketch.add("Convv", x, name="stem")]
+    path = sketch.save(tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=r"'stem' \(Convv\) is not known: ONNX 17 has none"):
+        load_graph(path, shapes={sketch.outputs[0]: (2, 4, 8)})
+
+
+def test_a_file_that_names_no_version_of_onnx_is_refused(sketch: Sketch, tmp_path: Path) -> None:
+    """Its operators could mean anything; the long form of the domain's name counts as well."""
+    sketch.outputs = [sketch.add("Relu", sketch.input("x", 2, 4, 8))]
+    model = sketch.model()
+    path = tmp_path / "model.onnx"
+    model.opset_import[0].domain = "ai.onnx"
+    path.write_bytes(model.SerializeToString())
+    assert len(load_graph(path).operators) == 1
+    del model.opset_import[0]
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="names no version"):
+        load_graph(path)
+
+
 def test_uncounted_products_are_refused(sketch: Sketch, tmp_path: Path) -> None:
     """An operator with unknown multiply-adds would be priced as free."""
     x = sketch.input("x", 2, 4, 8)
