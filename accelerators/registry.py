@@ -12,6 +12,7 @@ from accelerators.errors import (
     AcceleratorError,
     DuplicateDeviceError,
     PluginError,
+    SpecError,
     UnknownDeviceError,
 )
 from accelerators.models.host import HostDevice
@@ -206,11 +207,14 @@ def load_spec(path: Path) -> NpuDevice | HostDevice | PimDevice | PackageDevice:
     """Make a device or host of a TOML file of the user's; `kind` in the file decides which.
 
     Raises:
-        SpecError: It is not TOML or contradicts the schema; every problem is named at once.
-        FileNotFoundError: There is no such file.
+        SpecError: There is no such file, or it is not TOML or contradicts the schema; every problem
+            is named at once.
     """
     source = str(path)
-    spec = read_spec(path, source=source)
+    try:
+        spec = read_spec(path, source=source)
+    except (FileNotFoundError, IsADirectoryError) as err:
+        raise SpecError(source, "there is no such file; installed devices go by id") from err
     if isinstance(spec, HostSpec):
         return HostDevice(spec, source=source)
     if isinstance(spec, PimSpec):

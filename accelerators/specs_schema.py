@@ -25,10 +25,14 @@ from accelerators.specs_schema_pim import PackageSpec, PimSpec
 from accelerators.work import Label, Precision
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from importlib.resources.abc import Traversable
+
+    from pydantic_core import ErrorDetails
 
 # A spec is a page of text; a file far above that is not one.
 _MOST_BYTES = 1_000_000
+_LONGEST_SHOWN = 60  # characters of a value in an error
 _POINT_NUMBERS = 2
 
 StageName = Annotated[str, Field(pattern=r"^[a-z0-9_-]+(:[a-z0-9_.-]+)*$")]
@@ -185,11 +189,13 @@ def read_spec(file: Traversable, *, source: str) -> AnySpec:
     content = file.read_bytes()
     if len(content) > _MOST_BYTES:
         raise SpecError(source, f"{len(content)} bytes are too many for a spec")
+    fields: dict[str, object] = {}
     try:
-        return _SPEC.validate_python(tomllib.loads(content.decode("utf-8")))
+        fields = tomllib.loads(content.decode("utf-8"))
+        return _SPEC.validate_python(fields)
     except ValidationError as err:
         problems = (
-            f"{'.'.join(str(part) for part in error['loc']) or 'file'}: {error['msg']}"
+            _problem(error, {fields.get("kind"), fields.get("schema")})
             for error in err.errors(include_url=False)
         )
         raise SpecError(source, "; ".join(problems)) from err
@@ -197,3 +203,13 @@ def read_spec(file: Traversable, *, source: str) -> AnySpec:
         raise SpecError(source, f"not TOML: {err}") from err
     except RecursionError as err:
         raise SpecError(source, "nested too deeply") from err
+
+
+def _problem(error: ErrorDetails, tags: Collection[object]) -> str:
+    """What is wrong with a field, by its place in the file, and the value that is there."""
+    place = list(error["loc"])
+    while place and place[0] in tags:  # which form the file is of stands before its fields
+        del place[0]
+    where, found = ".".join(str(part) for part in place) or "file", repr(error["input"])
+    said = error["msg"].startswith("Input should") and len(found) <= _LONGEST_SHOWN
+    return f"{where}: {error['msg']}{f', not {found}' if said else ''}"

@@ -14,6 +14,7 @@ from accelerators.errors import (
     AcceleratorError,
     DuplicateDeviceError,
     PluginError,
+    SpecError,
     UnknownDeviceError,
 )
 from accelerators.models.host import HostDevice
@@ -171,3 +172,11 @@ def test_a_spec_of_the_users_own_is_loaded_from_its_path(
     device = registry.load_spec(path)
     assert isinstance(device, made)
     assert device.source == str(path)
+
+
+def test_a_file_that_is_not_there_is_a_mistake_of_the_user(tmp_path: Path) -> None:
+    """Named in one line, and no error of the system's."""
+    with pytest.raises(SpecError, match=r"none\.toml: there is no such file"):
+        registry.load_spec(tmp_path / "none.toml")
+    with pytest.raises(SpecError, match="there is no such file"):
+        registry.load_spec(tmp_path)

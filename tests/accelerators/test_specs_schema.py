@@ -118,7 +118,22 @@ def test_a_rate_of_zero_is_refused(tmp_path: Path) -> None:
     text = WARBOY.replace(
         "[link.bytes_per_s]\nvalue = 12000000000", "[link.bytes_per_s]\nvalue = 0"
     )
-    assert "link.bytes_per_s.value" in refused(text, tmp_path)
+    message = refused(text, tmp_path)
+    assert message.startswith("spec.toml: link.bytes_per_s.value: ")
+    assert message.endswith(", not 0")
+
+
+def test_a_unit_beside_a_figure_or_missing_in_a_name_is_refused(tmp_path: Path) -> None:
+    """The name carries the unit, the value is a number: the field and what it holds are told."""
+    text = WARBOY.replace(
+        "[link.bytes_per_s]\nvalue = 12000000000", "[link.bytes_per_s]\nvalue = 'x'"
+    )
+    assert "link.bytes_per_s.value: Input should be a valid integer, not 'x'" in refused(
+        text, tmp_path
+    )
+    message = refused(WARBOY.replace("[link.bytes_per_s]", "[link.bytes]"), tmp_path)
+    assert "link.bytes_per_s: Field required" in message
+    assert "link.bytes: Extra inputs are not permitted" in message
 
 
 @pytest.mark.parametrize("text", ["", "a = [", "\x00", "a = 1\na = 2", "[" * 20_000])
