@@ -1,12 +1,13 @@
 """What of an operator's work costs time on an accelerator: the counts that the NPU model prices.
 
 Every operator of a segment is of one `Role`. Movement that a compiler can express by addressing
-(views, transposes, concatenation in place) is free. An element-wise operator that reads,
-straight or through views, what an operator of the segment made is applied while that one writes, so
-it is fused; a concatenation between them prevents that. Its second operand is neglected. A product,
-quotient, power or root of elements is no part of that: it passes over its producer's result again,
-as in the product with a gate that SiLU, or squeeze and excitation, ends with. Slices copy, and
-so do operators that put channels in places or places in channels (`DepthToSpace`).
+(views, transposes, concatenation in place) is free. An element-wise operator that reads, straight
+or through views, what an operator of the segment made is applied while that one writes, the later
+one of two, so it is fused; a concatenation between them prevents that. What else it reads is
+neglected. A product, quotient, power or root of elements is no part of that: it passes over its
+producer's result again, as in the product with a gate that SiLU, or squeeze and excitation, ends
+with. Slices copy, and so do operators that put channels in places or places in channels
+(`DepthToSpace`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from accelerators.work import OpWork
 
@@ -105,10 +106,11 @@ _FREE = OpFacts(role=Role.FREE)
 def facts(ops: Sequence[OpWork]) -> tuple[OpFacts, ...]:
     """Facts of a segment's operators, in the same order; producers outside of it do not count."""
     roots: dict[str, str] = {}
+    places = {op.name: place for place, op in enumerate(ops)}
     found = []
     for op in ops:
         kind = op.op_type
-        root = next((roots[name] for name in reversed(op.producers) if name in roots), None)
+        root = root_of(op, roots, places)
         if kind in VIEWS:
             if root is not None:
                 roots[op.name] = root
@@ -131,6 +133,18 @@ def facts(ops: Sequence[OpWork]) -> tuple[OpFacts, ...]:
         roots[op.name] = op.name
         found.append(_alone(op))
     return tuple(found)
+
+
+def root_of(op: OpWork, roots: Mapping[str, str], places: Mapping[str, int]) -> str | None:
+    """What an element-wise operator is applied to: of its operands the one that is just written.
+
+    Args:
+        op: The operator.
+        roots: Root of the group of each operator before it that has one, by name.
+        places: Place of each operator in the segment, by name.
+    """
+    made = [name for name in op.producers if name in roots]
+    return roots[max(made, key=places.__getitem__)] if made else None
 
 
 def _alone(op: OpWork) -> OpFacts:

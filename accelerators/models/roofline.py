@@ -29,6 +29,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from accelerators.errors import UnsupportedPrecisionError
+from accelerators.models.facts import root_of
 from accelerators.models.host_side import transfers_ns, up
 from accelerators.work import BYTES_PER_ELEMENT, OpCost, SegmentCost
 
@@ -128,9 +129,10 @@ class Roofline:
         weight_bytes = item_bytes * sum(op.weight_elements for op in segment.ops)
         excess_bytes = max(0, weight_bytes - self.weight_cache_bytes)
         roots: dict[str, str] = {}
+        places = {op.name: place for place, op in enumerate(segment.ops)}
         costs: list[OpCost] = []
         for op in segment.ops:
-            root = next((roots[name] for name in reversed(op.producers) if name in roots), None)
+            root = root_of(op, roots, places)
             if self.fallback is not None and op.op_type in self.fallback.op_types:
                 fallen = self.fallback.share(op, batch=batch, item=item_bytes)
                 energy_pj = fallen.latency_ns * (self.power_mw or 0)  # the device idles meanwhile

@@ -127,8 +127,8 @@ def calibrate_backend(
     if len(measured) < LEAST_NETWORKS:
         reasons = "; ".join(f"{name}: {why}" for name, why in skipped.items())
         raise InputError(
-            f"{len(measured)} networks could be measured, and a fit needs {LEAST_NETWORKS}: name "
-            f"more with --models{f' ({reasons})' if reasons else ''}"
+            f"{len(measured)} of {len(paths)} networks could be measured, and a fit needs "
+            f"{LEAST_NETWORKS}: name more with --models{f' ({reasons})' if reasons else ''}"
         )
     whole = tuple(
         Timed(graph=name, precision=precisions[name], time_ns=each.total_ns)

@@ -132,6 +132,24 @@ def test_activations_below_the_knee_count_less() -> None:
     assert shares(model, small, large, batch=4) == [100, 1620]
 
 
+@pytest.mark.parametrize("kind", ["Slice", "Split", "DepthToSpace", "SpaceToDepth"])
+def test_what_copies_pays_for_what_it_writes_twice(kind: str) -> None:
+    """Six elements read and written at a slice's factor of a half: 12 bytes at half the rate."""
+    model = dataclasses.replace(ROUND, slice_permille=500)
+    copied = op("s", kind, input_elements=6, output_elements=6)
+    assert shares(model, copied, batch=1) == [12]
+
+
+@pytest.mark.parametrize("reads", [("late", "early"), ("early", "late")])
+def test_a_residual_belongs_to_the_later_of_what_it_adds(reads: tuple[str, str]) -> None:
+    """In whatever order it reads them: the earlier one has long been written."""
+    early = op("early", "Conv", macs=9, output_elements=4)
+    late = op("late", "Conv", reads=("early",), macs=9, output_elements=4)
+    added = op("added", "Add", reads=reads, input_elements=8, output_elements=4)
+    found = ROUND.op_costs(segment(early, late, added), batch=1, precision="int8")
+    assert [share.fused_into for share in found] == [None, None, "late"]
+
+
 def test_an_element_wise_operator_is_fused_into_what_it_reads_but_not_through_a_concat() -> None:
     """Behind a view it is fused; behind a concatenation it reads and writes on its own."""
     conv = op("c", "Conv", macs=10)
@@ -230,7 +248,18 @@ def test_energy_lies_between_the_two_powers_and_waiting_takes_its_part() -> None
 
 COUNTS = st.integers(min_value=0, max_value=10**9)
 KINDS = st.sampled_from(
-    ["Conv", "MatMul", "Softmax", "Add", "Mul", "MaxPool", "Slice", "Reshape", "Concat"]
+    [
+        "Conv",
+        "MatMul",
+        "Softmax",
+        "Add",
+        "Mul",
+        "MaxPool",
+        "Slice",
+        "DepthToSpace",
+        "Reshape",
+        "Concat",
+    ]
 )
 OPS = st.lists(st.tuples(KINDS, COUNTS, COUNTS, COUNTS, COUNTS), min_size=1, max_size=6)
 MODELS = st.builds(

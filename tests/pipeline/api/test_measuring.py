@@ -81,7 +81,7 @@ def test_layers_come_from_the_cpu_alone(networks: Path) -> None:
     [
         ("cpu", ["none.onnx"], "no such file or folder"),
         ("cpu", ["."], r"holds no \.onnx file"),
-        ("cpu", ["networks/net8.onnx", "networks/net16.onnx"], "2 networks could be measured"),
+        ("cpu", ["networks/net8.onnx", "networks/net16.onnx"], "2 of 2 networks could be measured"),
         ("cpu", ["networks", "networks/net8.onnx"], "two networks are called net8"),
         ("cpuu", ["networks"], "did you mean 'cpu'"),
         ("qnn", ["networks"], "emulation"),
