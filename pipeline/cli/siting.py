@@ -68,7 +68,7 @@ def print_sites(common: Common, document: SitesDocument) -> None:
         for site in document["sites"]
         for row in _rows(site, best=site["site"] == document["best"])
     ]
-    print_table(common, header, rows, left=6)
+    print_table(common, header, rows, left=6, yielding=("link", "down", "bias", "crossing"))
     best = document["best"]
     if best is None:
         print("no site meets a deadline")
