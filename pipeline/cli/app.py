@@ -264,7 +264,7 @@ def plan(
         print_json(document)
     else:
         print_plan(common, document, pareto=pareto, whole=whole)
-        print_map(document)
+        print_map(common, document)
 
 
 @app.command()

@@ -60,7 +60,7 @@ def print_table(
         table.add_row(*(row[index] for index in kept))
     where.print(table)
     if gone:
-        say(common, f"  not shown at {where.width} columns: {', '.join(gone)}")
+        say(common, f"  not shown at {where.width} columns: {', '.join(dict.fromkeys(gone))}")
 
 
 def _fitting(
