@@ -95,7 +95,12 @@ def _figure(name: str, benched: Subject, asked: argparse.Namespace) -> Figure:
 def _computing(*, quick: bool) -> dict[str, Callable[[], Figure]]:
     """Figures of what is computed here and runs nowhere."""
     return {
-        "core": lambda: core.measure(rows=3_000 if quick else 30_000, repeats=1 if quick else 3),
+        "core": lambda: core.measure(
+            rows=3_000 if quick else 30_000,
+            repeats=1 if quick else 3,
+            few_rows=1_000,
+            many_rows=6_000 if quick else 1_000_000,
+        ),
         "holds": lambda: holds.measure(holds=200 if quick else 2_000),
         "pricing": lambda: pricing.measure(repeats=5 if quick else 30),
         "replanning": lambda: replanning.measure(repeats=10 if quick else 60),

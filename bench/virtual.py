@@ -18,7 +18,7 @@ from pipeline import api
 from pipeline.api.replaying import virtual_setup
 from pipeline.api.rerunning import seal_outcome
 from pipeline.runtime.core.config import CONSUMER
-from pipeline.runtime.drive import all_samples
+from pipeline.runtime.footage import Footage
 from pipeline.runtime.journal import AT_ONCE, Journal
 from pipeline.runtime.priming import prime
 from pipeline.runtime.virtual import run_virtual
@@ -69,7 +69,7 @@ def measure(subject: Subject, *, length_ns: int, repeats: int) -> Figure:
     assembled_ns = now_ns()
     primed = prime(
         assembled.spec,
-        all_samples(assembled.spec.drive),
+        Footage(assembled.spec.drive),
         frames=assembled.facts.counts,
         now_ns=now_ns,
     )

@@ -10,6 +10,7 @@ from pipeline.api.modelling import MODEL, read_model
 from pipeline.api.rerunning import CORE, read_stored
 from pipeline.errors import EvidenceError, InputError
 from pipeline.ledger.reading import read_rows
+from pipeline.ledger.spans import SEALED_IN
 from pipeline.runtime.core.commands import Settle
 from pipeline.runtime.core.config import CONSUMER
 from pipeline.runtime.journal import read_journal
@@ -189,7 +190,7 @@ def _replayed(
         other = again.get((row.path, row.frame))
         if row.fate == "interrupted" or other is None:
             continue
-        stamps = {name: at_ns for name, at_ns in row.stamps.items() if name != "deliver"}
+        stamps = {name: at_ns for name, at_ns in row.stamps.items() if name not in SEALED_IN}
         if stamps != other.stamps:
             raise EvidenceError(
                 f"{directory.ledger}: frame {row.frame} of {row.path} gets other stamps when the "

@@ -22,7 +22,7 @@ from pipeline.errors import InfrastructureError, ScenarioError
 from pipeline.ledger import SPANS
 from pipeline.ledger.sealing import Closing, Ledger
 from pipeline.plan.document import plan_document
-from pipeline.runtime.drive import all_samples
+from pipeline.runtime.footage import Footage
 from pipeline.runtime.journal import AT_ONCE, Journal
 from pipeline.runtime.keeping import cache_limit, in_use, trim
 from pipeline.runtime.outcome import Outcome
@@ -274,7 +274,7 @@ def _prime(assembled: Assembled, observer: Observer, *, must_keep: bool) -> Prim
     try:
         primed = prime(
             assembled.spec,
-            all_samples(assembled.spec.drive),
+            Footage(assembled.spec.drive),
             frames=assembled.facts.counts,
             shown=shown_instead(assembled.schedule),
             now_ns=WallClock().now_ns,

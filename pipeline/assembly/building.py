@@ -59,7 +59,7 @@ from pipeline.scenario.references import VEHICLE
 from pipeline.values import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pipeline.assembly.models import LoadedModel
     from pipeline.assembly.obeying import PlanGiven
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 CALIBRATION_PICTURES = 4
 DEFAULT_PERCENTILE = 99.0
 _PLAYER_CREDITS = 4
-_NS_PER_MS = 1_000_000
+_NS_PER_MS, _NS_PER_S = 1_000_000, 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +302,7 @@ def assemble(
             *([plan.together.note] if plan.together and plan.together.note else []),
             *policed.warnings,
             *numerics.warnings,
+            *_idle_faults(loaded, drive.schedule),
             *(forecaster_note(name) for name in sorted(scenario.forecasters)),
         ),
     )
@@ -384,6 +385,30 @@ def _warnings(
             if task.task in path.tasks and path.tightest_ns < best.latency_ns
         ]
     return list(dict.fromkeys(warnings))
+
+
+def _idle_faults(loaded: LoadedScenario, schedule: Sequence[ScheduledFrame]) -> Iterator[str]:
+    """Faults of links and devices that begin when no frame is under way any more."""
+    scenario = loaded.scenario
+    if scenario.run.full_speed or not schedule:
+        return
+    last_ns = schedule[-1].scheduled_ns
+    over_ns = last_ns + max(path.deadline_ns for path in scenario.paths.values())
+    begins = [
+        (("links", name, "faults", number, "at"), fault.at)
+        for name, link in scenario.links.items()
+        for number, fault in enumerate(link.faults)
+    ]
+    begins += [
+        (("devices", name, "faults", number, "at"), fault.at)
+        for name, device in scenario.devices.items()
+        for number, fault in enumerate(device.faults)
+    ]
+    for place, at_ns in begins:
+        if at_ns > over_ns:
+            text = f"{at_ns / _NS_PER_S:g} s is behind the last frame, which is due at "
+            text += f"{last_ns / _NS_PER_S:g} s: it changes nothing"
+            yield str(loaded.problem(place, text))
 
 
 def _unhedged(task: TaskPlan) -> str:

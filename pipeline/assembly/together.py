@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace as with_values
 
 from pipeline.link.pricing import LinkQuote
+from pipeline.plan.steps import Host
 from pipeline.planner.choosing import Chooser
 from pipeline.planner.conditions import Conditions
 from pipeline.planner.maps import MapMaker, axes_around
@@ -112,8 +113,30 @@ def predict_tasks(
             equipment.quantiles,
             percentile=percentile,
             waits_ns=mine,
+            queues_ns=_queues_ns(joined.planned, name, equipment),
         )
         for name, mine in zip(names, waits, strict=True)
+    }
+
+
+def _queues_ns(planned: Mapping[str, Planned], task: str, equipment: Equipment) -> dict[str, int]:
+    """The longest that a task waits for each host, with one stage of every other task in front."""
+    sites = equipment.world.sites
+    stages: dict[str, list[int]] = {}
+    for name, other in planned.items():
+        if name == task:
+            continue
+        longest: dict[str, int] = {}
+        for step in other.plan.route.steps:
+            if isinstance(step.step, Host):
+                host = sites.device_of(step.step)
+                longest[host] = max(longest.get(host, 0), step.latency_ns)
+        for host, length_ns in longest.items():
+            stages.setdefault(host, []).append(length_ns)
+    return {  # a free slot takes one of them away, and the shortest are in nobody's way
+        host: sum(sorted(lengths_ns, reverse=True)[: len(lengths_ns) - equipment.slots[host] + 1])
+        for host, lengths_ns in stages.items()
+        if len(lengths_ns) >= equipment.slots[host]
     }
 
 

@@ -177,7 +177,8 @@ def _print_path(common: Common, path: AgreedPathDocument) -> None:
         "live runs apart",
         "frames",
     )
-    print_table(common, header, rows, left=2)
+    yielding = ("frames", "live runs apart", "95 % interval")
+    print_table(common, header, rows, left=2, yielding=yielding)
     for figure in (*path["percentiles"], *path["spans"]):
         if figure["reason"] is not None:
             print(f"  {figure['name']}: {figure['reason']}")
@@ -214,7 +215,7 @@ def _print_costs(common: Common, document: AgreementDocument) -> None:
     ]
     print("host stages and hops  (medians, ms; alone: without handing over)")
     header = ("", "task", "where", "bytes", "modelled", "live, alone", "live", "seen")
-    print_table(common, header, rows, left=3)
+    print_table(common, header, rows, left=3, yielding=("seen", "bytes"))
     print()
 
 

@@ -218,6 +218,9 @@ def plan(
     pareto: Annotated[
         bool, typer.Option("--pareto", help="Show only candidates that no other one beats.")
     ] = False,
+    whole: Annotated[
+        bool, typer.Option("--all", help="Show every candidate, not only those that matter.")
+    ] = False,
     allow_outside: options.Outside = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -260,8 +263,8 @@ def plan(
     if common.json:
         print_json(document)
     else:
-        print_plan(common, document, pareto=pareto)
-        print_map(document)
+        print_plan(common, document, pareto=pareto, whole=whole)
+        print_map(common, document)
 
 
 @app.command()

@@ -92,7 +92,9 @@ def devices(
         )
         for entry in found
     ]
-    print_table(common, ("id", "kind", "label", "source", "available"), rows, left=5)
+    print_table(
+        common, ("id", "kind", "label", "source", "available"), rows, left=5, yielding=("source",)
+    )
     for entry in found:
         if not entry["available"]:
             print(f"{entry['id']}: {entry['why']}")

@@ -1,12 +1,12 @@
-"""A plan for people: every candidate on one table, and why the chosen one won."""
+"""A plan for people: what runs beside the candidates that matter, and why it won."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from pipeline.cli.layering import on, print_layers
-from pipeline.cli.reasoning import print_together, reason_lines
-from pipeline.cli.tables import print_table
+from pipeline.cli.reasoning import print_together, reasons_of
+from pipeline.cli.tables import print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,40 +14,92 @@ if TYPE_CHECKING:
     from pipeline.cli.options import Common
     from pipeline.plan.document import CandidateDocument, PlanDocument, TaskDocument
 
+_HANG, _WORD = 2, 11  # of a clause that goes on, and of the word before it
+_FEW = 12  # candidates that are all shown
+_YIELDING = ("down B", "mJ", "bias", "hedge runs", "agree", "on", "up B", "expected", "median")
 
-def print_plan(common: Common, document: PlanDocument, *, pareto: bool = False) -> None:
-    """Every candidate of every task on one table, and why the chosen one won.
+
+def print_plan(
+    common: Common, document: PlanDocument, *, pareto: bool = False, whole: bool = False
+) -> None:
+    """What every task runs and why, beside the candidates that matter.
 
     Args:
-        common: How to print.
+        common: How to print; with -v spans have columns, and every candidate says why not it.
         document: The plan.
         pareto: Whether only candidates are shown that no other one beats, and the one that runs.
+        whole: Whether all are shown.
     """
-    spans = _passed_spans(document)
+    spans = _passed_spans(document) if common.verbose else []
     for task in document["tasks"]:
-        print(f"{task['name']}  (ms at p{document['percentile']:g}, idle; spans are medians)")
-        shown = [
-            index
-            for index, candidate in enumerate(task["candidates"])
-            if candidate["pareto"] or index == task["run"] or not pareto
-        ]
-        candidates = [task["candidates"][index] for index in shown]
-        extra = _Columns(candidates)
-        rows = [
-            _candidate_row(task, index, spans, extra, below=above)
-            for above, index in zip([None, *shown], shown, strict=False)
-        ]
-        words = ("", "route", *extra.variant_name, "on", "codec", *extra.hedge_name)
-        tail = ("up B", "down B", *extra.names, "agree", *extra.expected_name, "")
-        header = (*words, "latency", "bias", *spans, *tail)
-        print_table(common, header, rows, left=len(words))
+        shown = _shown(document, task, pareto=pareto, whole=whole)
+        _print_candidates(common, document, task, shown, spans)
         left_out = len(task["candidates"]) - len(shown)
         if left_out:
-            print(f"  {left_out} candidates are left out, each beaten by one that is shown")
+            say(common, f"  {left_out} candidates more, {_left_out(pareto=pareto)}")
         _print_reasons(common, document, task)
         print()
     if document["together"] is not None:
         print_together(common, document)
+
+
+def _left_out(*, pareto: bool) -> str:
+    if pareto:
+        return "each beaten by one that is shown"
+    return "each beaten by one that is shown, or by one of its kind; all with --all"
+
+
+def _shown(document: PlanDocument, task: TaskDocument, *, pareto: bool, whole: bool) -> list[int]:
+    """Candidates to show: what runs, what no other one beats, and the best of each kind of route.
+
+    A kind is a shape and a variant. The best of it is feasible if one is, then the quickest.
+    """
+    candidates = task["candidates"]
+    every = list(range(len(candidates)))
+    if whole or len(every) <= _FEW:
+        return every
+    shown = {task["run"], *(index for index in every if candidates[index]["pareto"])}
+    if not pareto:
+        for reason in document["reasons"]:
+            if reason["name"] == task["name"] and reason["runner_up"] is not None:
+                shown.add(reason["runner_up"])
+        if task["chosen"] is not None:
+            shown.add(task["chosen"])
+        best: dict[tuple[str, str], int] = {}
+        for index in sorted(every, key=lambda i: _order(candidates[i])):
+            best.setdefault((candidates[index]["route"], candidates[index]["variant"]), index)
+        shown |= set(best.values())
+    return sorted(shown)
+
+
+def _order(candidate: CandidateDocument) -> tuple[bool, bool, float]:
+    return not candidate["feasible"], not candidate["allowed"], candidate["latency_ms"]
+
+
+def _print_candidates(
+    common: Common,
+    document: PlanDocument,
+    task: TaskDocument,
+    shown: Sequence[int],
+    spans: Sequence[str],
+) -> None:
+    chosen = task["candidates"][task["run"]]
+    percentile = f"p{document['percentile']:g}"
+    say(common, f"{task['name']}: {chosen['title']}  ({percentile} {chosen['latency_ms']:.1f} ms)")
+    extra = _Columns([task["candidates"][index] for index in shown])
+    rows = [
+        _candidate_row(task, index, spans, extra, below=above)
+        for above, index in zip([None, *shown], shown, strict=False)
+    ]
+    words = ("", "route", *extra.variant_name, "on", "codec", *extra.hedge_name)
+    tail = ("up B", "down B", *extra.names, "agree", *extra.expected_name, "")
+    header = (*words, "median", percentile, "bias", *spans, *tail)
+    yielding = (*_YIELDING, *spans)
+    print_table(common, header, rows, left=len(words), yielding=yielding)
+    if not spans:
+        passed = ((span, value) for span, value in chosen["spans"].items() if value is not None)
+        told = " · ".join(f"{span} {value:.1f}" for span, value in passed)
+        say(common, f"  {'spans':<{_WORD}}{told} (medians)", hang=_WORD + _HANG)
 
 
 class _Columns:
@@ -105,16 +157,12 @@ def _print_reasons(common: Common, document: PlanDocument, task: TaskDocument) -
     chosen = task["candidates"][task["run"]]
     if chosen["cut"] and chosen["route"] == "split":
         pin = f"  ({chosen['pin']})" if chosen["pin"] else ""
-        print(f"  cut at {', '.join(chosen['cut'])}{pin}")
-    print(f"  {task['explanation']}")
-    for line in task["numerics"]:
-        print(f"  {line}")
-    for line in reason_lines(document, task):
-        print(f"  {line}")
-    for number, relaxed in enumerate(task["relaxations"]):
-        print(f"  {'relax' if not number else 'or   '} {relaxed['text']}")
-    if chosen["gap"] > 0:
-        print(f"  who runs what may be up to {100 * chosen['gap']:.2g} % above the best")
+        say(common, f"  {'cut':<{_WORD}}{', '.join(chosen['cut'])}{pin}", hang=_WORD + _HANG)
+    for reason in reasons_of(document, task):
+        for number, clause in enumerate(reason.clauses):
+            word = "" if number else reason.word
+            hang = _HANG if number else _WORD + _HANG
+            say(common, f"  {word:<{_WORD}}{clause}", hang=hang)
     if chosen["load_ms"] is not None and common.verbose:
         print(f"  weights are on their devices {chosen['load_ms']:.1f} ms after they are sent")
     print_layers(common, task)
@@ -155,6 +203,7 @@ def _candidate_row(
         "" if same else on(candidate),
         "" if same else "+".join(dict.fromkeys(candidate["codecs"].values())),
         *((candidate["hedge"] or "",) if extra.hedged else ()),
+        "" if same else f"{candidate['median_ms']:.1f}",
         f"{candidate['latency_ms']:.1f}",
         f"{low:.1f}–{high:.1f}",
         *("" if value is None else f"{value:.2f}" for value in values),

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.cli.tables import console, print_table
+from pipeline.cli.tables import console, print_table, say
 
 if TYPE_CHECKING:
     from pipeline.api import RerunResult, Result
@@ -18,7 +18,11 @@ __all__ = [
     "print_rerun",
     "print_result",
     "print_table",
+    "say",
 ]
+
+_YIELDING = ("modelled", "p99.9", "max", "p90", "deadline", "n")
+_HANG = 8  # behind the word that a line of the summary begins with
 
 
 def print_json(document: object) -> None:
@@ -45,7 +49,7 @@ def print_result(common: Common, result: Result) -> None:
     document = result.document
     print()
     for table in path_tables(document):
-        print_table(common, table.header, table.rows)
+        print_table(common, table.header, table.rows, yielding=_YIELDING)
     for word, line_of in (
         ("spread", interval_line),
         ("fresh", freshness_line),
@@ -55,28 +59,29 @@ def print_result(common: Common, result: Result) -> None:
         for path in document["paths"]:
             line = line_of(path)
             if line:
-                print(f" {word:7} {path['name']}: {line}")
+                say(common, f" {word:7} {path['name']}: {line}", hang=_HANG)
     for line in gate_lines(document):
-        print(f" gate    {line}")
+        say(common, f" gate    {line}", hang=_HANG)
     for line in accuracy_lines(document["accuracy"]):
-        print(f" quality {line}")
+        say(common, f" quality {line}", hang=_HANG)
     for line in budget_lines(document):
-        print(f" budget  {line}")
+        say(common, f" budget  {line}", hang=_HANG)
     for path in document["paths"]:
         if path["verdict_at_bias"] is not None:
             at = path["verdict_at_bias"]
             words = ", ".join(f"{bias} {verdict}" for bias, verdict in at.items())
-            print(f" bias    {path['name']}: {words}")
+            say(common, f" bias    {path['name']}: {words}", hang=_HANG)
     causes = [
         f"{path['name']}: {cause} {count}"
         for path in document["paths"]
         for cause, count in path["causes"].items()
     ]
     for cause in causes:
-        print(f" cause   {cause}")
-    print(f" ledger  {ledger_line(document)}     balanced, {document['ledger']['hash'][:12]}")
+        say(common, f" cause   {cause}", hang=_HANG)
+    balanced = f"balanced, {document['ledger']['hash'][:12]}"
+    say(common, f" ledger  {ledger_line(document)}     {balanced}", hang=_HANG)
     for note in (*notes(document), *result.notes):
-        print(f" note    {note}")
+        say(common, f" note    {note}", hang=_HANG)
     print()
     word = document["verdict"].upper()
     gates = len(document["gates"])

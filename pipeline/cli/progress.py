@@ -134,7 +134,8 @@ class Watcher:
                 self._bar.update(self._task, completed=done, total=max(of, 1e-9), text=text)
         elif now_ns >= self._next_line_ns:
             self._next_line_ns = now_ns + _LINE_EVERY_NS
-            self._say(f"         {done:.1f}/{of:.1f}  {text}")
+            far = f"{done}/{of}" if isinstance(done, int) else f"{done:.1f}/{of:.1f} s"
+            self._say(f"         {far}  {text}")
 
     def _say(self, line: str) -> None:
         if not self._common.quiet:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipeline.api.siting import SiteDocument, SiteRouteDocument, SitesDocument
     from pipeline.cli.options import Common
 
+_YIELDING = ("link", "down", "bias", "crossing", "over the link", "Mbit/s up", "rtt ms", "task")
+
 
 class _Teller(api.Silent):
     """Says on standard error which site is being planned."""
@@ -68,7 +70,7 @@ def print_sites(common: Common, document: SitesDocument) -> None:
         for site in document["sites"]
         for row in _rows(site, best=site["site"] == document["best"])
     ]
-    print_table(common, header, rows, left=6)
+    print_table(common, header, rows, left=6, yielding=_YIELDING)
     best = document["best"]
     if best is None:
         print("no site meets a deadline")

@@ -34,6 +34,9 @@ ADMITTED = "admitted"
 # When a better answer followed the one that was delivered. It ends no span either.
 IMPROVED = "improved"
 
+# Stamps that the consumer makes: the vehicle's row has them only once it is sealed.
+SEALED_IN: frozenset[str] = frozenset({"deliver", IMPROVED})
+
 
 def durations_ns(scheduled_ns: int, stamps: Mapping[str, int]) -> dict[str, int]:
     """Duration of every span a frame passed, in ns; they add up to the last stamp's latency.

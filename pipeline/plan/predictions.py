@@ -22,7 +22,7 @@ class SpanBand(Value, frozen=True, kw_only=True):
         low_ns: 10 % of the frames at the 10 % quantile of the devices' bias; of a wait 0.
         middle_ns: Median frame without bias; of a wait its mean.
         high_ns: 90 % of the frames at the 90 % quantile of the bias; of a wait one job of every
-            other task in front.
+            other task in front, and likewise of a stage, whose wait for its host counts as its own.
     """
 
     low_ns: int

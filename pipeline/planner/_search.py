@@ -202,6 +202,6 @@ class Search:
 
     @staticmethod
     def _smallest(heads: Iterable[Head | None]) -> Head | None:
-        """The cheapest; of equals the first."""
+        """The cheapest; of equals the largest."""
         found = [head for head in heads if head is not None]
-        return min(found, key=lambda head: head.cost_ns, default=None)
+        return min(found, key=lambda head: (head.cost_ns, -len(head.operators)), default=None)

@@ -6,8 +6,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from pipeline.link.model import message_bytes
-from pipeline.planner.conditions import asked
+from pipeline.planner.conditions import AGREEMENT_SLACK, asked
 from pipeline.planner.titles import title
+from pipeline.planner.verifying import order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,19 +68,35 @@ def explain(
     barred = _barred(first, candidates)
     if not rivals:
         return f"{title(first)} is the only route that is allowed{barred}"
-    runner = min(
-        rivals, key=lambda c: (not c.feasible, -round((c.agreement or 0) * 50), c.alone_ns)
-    )
+    runner = _runner_up(rivals)
     text = f"{title(first)} beats the runner-up {title(runner)}: "
     if not runner.feasible:
         text += f"that one does not meet {deadline}" + (f" ({runner.why})" if runner.why else "")
-    elif runner.alone_ns >= first.alone_ns:
-        text += f"{(runner.alone_ns - first.alone_ns) / _NS_PER_MS:.1f} ms faster"
     else:
-        points = 100 * ((first.agreement or 0) - (runner.agreement or 0))
-        text += f"slower, but {points:.1f} points closer to the uncut network"
+        text += _ahead(first, runner)
     flips = _flips(first, rivals, link)
     return f"{text}; {flips}{_needs(first, link, wishes)}{barred}{_hedge(first)}"
+
+
+def _runner_up(rivals: Sequence[Candidate]) -> Candidate:
+    """What the plan's rule would take of the others: worth as much as any, and then the first."""
+    feasible = [rival for rival in rivals if rival.feasible]
+    best = max((rival.worth for rival in feasible), default=0.0)
+    good = [rival for rival in feasible if rival.worth >= best - AGREEMENT_SLACK]
+    return min(good or rivals, key=order)
+
+
+def _ahead(first: Candidate, runner: Candidate) -> str:
+    """By what a candidate is ahead of another one that keeps the deadline as well."""
+    faster_ms = (runner.alone_ns - first.alone_ns) / _NS_PER_MS
+    points = 100 * (first.worth - runner.worth)
+    if points > 100 * AGREEMENT_SLACK:
+        pace = f"{abs(faster_ms):.1f} ms {'faster' if faster_ms >= 0 else 'slower'}"
+        more = f"its answers are worth {first.worth:.3f}, that one's {runner.worth:.3f}"
+        return f"{more}; {pace} where nothing covers them"
+    if faster_ms >= 0:
+        return f"{faster_ms:.1f} ms faster"
+    return f"worth as much, to two points, and in time {100 * first.in_time:.1f} % of the time"
 
 
 def _hedge(first: Candidate) -> str:

@@ -216,11 +216,12 @@ def undominated(task: JointTask) -> tuple[int, ...]:
     ends = np.array([np.inf if c.hedge_on is None else c.hedge_ends_ns for c in candidates])
     better &= ends[:, None] <= ends[None, :]
     np.fill_diagonal(better, val=False)
-    beaten = {
-        int(index)
-        for other, index in zip(*np.nonzero(better), strict=True)
-        if _quicker_or_first(candidates, int(other), int(index), equal=bool(better[index, other]))
-    }
+    beaten: set[int] = set()
+    for index, other in np.argwhere(better.T).tolist():
+        if index in beaten:  # by one of them, which is enough
+            continue
+        if _quicker_or_first(candidates, other, index, equal=bool(better[index, other])):
+            beaten.add(index)
     return tuple(index for index in range(len(candidates)) if index not in beaten)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,7 +59,15 @@ def samples_ns(
         if not table:
             total += median_ns
             continue
-        draws = np.random.Philox(key=np.array([_SEED, index], np.uint64)).random_raw(_SAMPLES)
-        places = ((draws >> np.uint64(32)) * np.uint64(len(table)) >> np.uint64(32)).astype(np.intp)
-        total += median_ns * np.asarray(table, np.int64)[places] // _PPM
+        total += median_ns * _factors_ppm(index, table) // _PPM
     return total
+
+
+@lru_cache(maxsize=256)
+def _factors_ppm(index: int, table: tuple[int, ...]) -> NDArray[np.int64]:
+    """A fixed sample of the jitter of a route's step by its place."""
+    draws = np.random.Philox(key=np.array([_SEED, index], np.uint64)).random_raw(_SAMPLES)
+    places = ((draws >> np.uint64(32)) * np.uint64(len(table)) >> np.uint64(32)).astype(np.intp)
+    factors = np.asarray(table, np.int64)[places]
+    factors.flags.writeable = False  # all who ask get the same one
+    return factors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from msgspec.structs import replace
 
 from pipeline.plan.predictions import LEVELS, Prediction, SpanBand
 from pipeline.planner.percentiles import samples_ns
@@ -33,6 +34,7 @@ def predict(
     *,
     percentile: float,
     waits_ns: Mapping[str, tuple[int, int]],
+    queues_ns: Mapping[str, int],
 ) -> Prediction:
     """Predict the route that a task runs.
 
@@ -42,6 +44,8 @@ def predict(
         percentile: The plan's percentile.
         waits_ns: Per waiting span the mean wait for other tasks, and the longest with one job of
             each of them in front, in ns.
+        queues_ns: Per host the longest wait for one stage of each other task, in ns: it has no span
+            of its own, and counts as the stage's.
     """
     candidate = planned.plan.candidates[planned.plan.run]
     host = planned.world.vehicle_host
@@ -57,7 +61,11 @@ def predict(
             bands[span] = _crossing(mine, spread, hop_ns)
             bands[f"{span}_wait"] = _fixed(hop_ns)
         else:
-            bands[span] = running(mine, quantiles, deliver_ns if span == "deliver" else 0)
+            band = running(mine, quantiles, deliver_ns if span == "deliver" else 0)
+            queue_ns = max(
+                [queues_ns.get(planned.world.sites.device_of(step.step), 0) for step in mine]
+            )
+            bands[span] = replace(band, high_ns=band.high_ns + queue_ns)
     for span, (mean_ns, most_ns) in waits_ns.items():
         before = bands.get(span, _fixed(0))
         runs = span.removesuffix("_wait") in steps

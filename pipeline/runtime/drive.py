@@ -144,17 +144,6 @@ def pictures(
                 raise InputError(f"stream {stream!r} holds no pictures")
 
 
-def all_samples(spec: DriveSpec) -> Iterator[tuple[str, int, Array]]:
-    """Stream, content and data of each replayed frame, one stream after the other.
-
-    Raises:
-        InputError: A recording is corrupt.
-    """
-    for name in spec.names:
-        for content, data in samples(spec, name):
-            yield name, content, data
-
-
 @runtime_checkable
 class _Driven(Protocol):
     """A reader that knows how fast the own vehicle is."""

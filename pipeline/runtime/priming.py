@@ -5,29 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from accelerators.backends.ort import OrtBackend
 from pipeline.errors import PipelineError
 from pipeline.plan.steps import Host, Move, Run
-from pipeline.runtime.results import ResultCache, content_key
+from pipeline.runtime.footage import content_of
+from pipeline.runtime.results import ResultCache, content_key, named_key
 from pipeline.runtime.samples import sample_of
 from pipeline.runtime.sizes import Sizes
 from pipeline.runtime.stages import Packed, Stages, Value
 from pipeline.values import to_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from pipeline.runtime.footage import Content, Footage
     from pipeline.runtime.spec import RunSpec, SegmentSpec
 
     Array = NDArray[np.generic[object]]
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
 WORKERS = 2  # threads; each keeps sessions of its own, one inference thread each
 _KEY = 32  # digits of a key
 _RESULT = "result@"
-_CODE_VERSION = "3"  # of what the host stages do; a change makes kept chains worthless
+_CODE_VERSION = "4"  # of what the host stages do; a change makes kept chains worthless
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +129,7 @@ class Computer:
 
 def prime(
     spec: RunSpec,
-    samples: Iterable[tuple[str, int, Array]],
+    footage: Footage,
     *,
     frames: Mapping[str, int],
     shown: Mapping[tuple[str, int], int] | None = None,
@@ -136,9 +139,11 @@ def prime(
 ) -> Primed:
     """Send every frame that a path takes through its task's route, and keep what comes of it.
 
+    A frame whose digest is known ahead and whose results are all in the cache is not even read.
+
     Args:
         spec: The run.
-        samples: Stream, content and data of each frame of the drive, as `drive.all_samples` gives.
+        footage: Frames of the drive.
         frames: Number of frames per stream.
         shown: Content of frames that show another's data than their own, by stream and number.
         now_ns: A monotonic clock for the backends.
@@ -147,63 +152,151 @@ def prime(
 
     Raises:
         PipelineError: A segment or a stage failed.
+        InputError: A recording is corrupt.
         OSError: Results must be kept, and the disk is full or the cache cannot be written.
     """
     cache = ResultCache(Path(spec.cache), optional=not must_keep)
-    stages = Stages.of(spec)
-    local = threading.local()
-    computers: list[Computer] = []
-    of_stream: dict[str, list[str]] = {}
-    for name in _computed(spec):
-        config = spec.core.tasks[name]
-        of_stream.setdefault(config.stream, []).append(name)
-    needed = {task: _needed(spec, task, frames, shown or {}) for task in _computed(spec)}
-    total = sum(frames.values())
-    fingerprints = {task: _fingerprint(spec, task) for task in _computed(spec)}
-    chains: dict[tuple[str, int], Chain] = {}
-    hits = 0
-    sizes: dict[str, list[int]] = {}
-
-    def one(task: str, content: int, data: Array) -> tuple[str, int, Chain, bool]:
-        if not hasattr(local, "computer"):
-            local.computer = Computer(spec.segments, cache, now_ns)
-            computers.append(local.computer)
-        computer: Computer = local.computer
-        key = content_key(fingerprints[task], {"picture": data})
-        held = cache.get(key)
-        chain = None if held is None else _restored(held)
-        if chain is not None and all(k in cache for k in chain.keys.values()):
-            return task, content, chain, True
-        chain = walk(stages, computer, task, data)
-        cache.put(key, _kept(chain))
-        return task, content, chain, False
-
-    try:
-        with ThreadPoolExecutor(WORKERS, thread_name_prefix="prime") as pool:
-            waiting = []
-            for done, (stream, content, data) in enumerate(samples):
-                if data.dtype != np.uint8:  # pictures of a stream are all of one size
-                    sizes.setdefault(stream, [0] * frames[stream])[content] = data.nbytes
-                waiting += [
-                    pool.submit(one, task, content, data)
-                    for task in of_stream.get(stream, ())
-                    if content in needed[task]
-                ]
-                while len(waiting) > 4 * WORKERS:
-                    task, number, chain, hit = waiting.pop(0).result()
-                    chains[task, number] = chain
-                    hits += hit
-                on_progress(done + 1, total)
-            for future in waiting:
-                task, number, chain, hit = future.result()
-                chains[task, number] = chain
-                hits += hit
-    finally:
-        for computer in computers:
-            computer.close()
+    with _Pass(spec, cache, now_ns) as work:
+        tasks = {name: spec.core.tasks[name].stream for name in _computed(spec)}
+        needed = {task: _needed(spec, task, frames, shown or {}) for task in tasks}
+        sizes: dict[str, list[int]] = {}
+        done, total = 0, sum(frames.values())
+        for stream in footage.streams:
+            wanted = {task: needed[task] for task, source in tasks.items() if source == stream}
+            contents = footage.known(stream, frames[stream], cache)
+            missing: set[int] | None = None
+            if contents is not None:
+                missing = set()
+                for content, found in work.restore(wanted, contents):
+                    if found:
+                        done += 1
+                        on_progress(done, total)
+                    else:
+                        missing.add(content)
+            seen: list[Content] = []
+            if missing is None or missing:
+                only = None if missing is None else frozenset(missing)
+                for content, data in footage.read(stream, only):
+                    seen.append(content_of(data))
+                    work.compute(wanted, content, data, seen[-1])
+                    done += 1
+                    on_progress(done, total)
+            if contents is None:
+                contents = seen
+                footage.keep(stream, contents, cache)
+            if any(content.varies for content in contents):  # pictures are all of one size
+                sizes[stream] = [content.bytes for content in contents]
+        work.finish()
     refused = "" if cache.refused is None else str(cache.refused.strerror)
-    found = _collected(spec, chains, frames, hits)
-    return replace(found, sizes=replace(found.sizes, samples=sizes), refused=refused)
+    made = _collected(spec, work.chains, frames, work.hits)
+    return replace(made, sizes=replace(made.sizes, samples=sizes), refused=refused)
+
+
+class _Pass:
+    """A priming pass: chains out of the cache, or computed by a few threads and kept.
+
+    Attributes:
+        chains: What was found or made, by task and content.
+        hits: How many of them were found.
+    """
+
+    def __init__(self, spec: RunSpec, cache: ResultCache, now_ns: Callable[[], int]) -> None:
+        self._spec, self._cache, self._now_ns = spec, cache, now_ns
+        self._stages = Stages.of(spec)
+        self._fingerprints = {task: _fingerprint(spec, task) for task in _computed(spec)}
+        self._local = threading.local()
+        self._computers: list[Computer] = []
+        self._waiting: deque[Future[bool]] = deque()
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="prime")
+        self.chains: dict[tuple[str, int], Chain] = {}
+        self.hits = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_about: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        for computer in self._computers:
+            computer.close()
+
+    def restore(
+        self, wanted: Mapping[str, frozenset[int]], contents: Sequence[Content]
+    ) -> Iterator[tuple[int, bool]]:
+        """Take what is in the cache for a stream's frames; says of each whether all of it is there.
+
+        Args:
+            wanted: Contents that each task of the stream needs.
+            contents: What is known of each frame of the stream.
+        """
+        asked = [
+            [task for task, mine in wanted.items() if at in mine] for at in range(len(contents))
+        ]
+        keys = (
+            named_key(self._fingerprints[task], about.digest)
+            for about, tasks in zip(contents, asked, strict=True)
+            for task in tasks
+        )
+        chains = self._pool.map(self._held, keys)
+        for content, tasks in enumerate(asked):
+            found = {(task, content): next(chains) for task in tasks}
+            held = {key: chain for key, chain in found.items() if chain is not None}
+            whole = len(held) == len(tasks)
+            if whole:
+                self.chains.update(held)
+                self.hits += len(held)
+            yield content, whole
+
+    def compute(
+        self, wanted: Mapping[str, frozenset[int]], content: int, data: Array, about: Content
+    ) -> None:
+        """Let a frame's data go the way of each task that needs them; waits where many do.
+
+        Raises:
+            PipelineError: A segment or a stage failed.
+            OSError: What was computed cannot be kept.
+        """
+        self._waiting += [
+            self._pool.submit(self._one, task, content, data, about)
+            for task, mine in wanted.items()
+            if content in mine
+        ]
+        while len(self._waiting) > 4 * WORKERS:
+            self.hits += self._waiting.popleft().result()
+
+    def finish(self) -> None:
+        """Wait for what is still under way.
+
+        Raises:
+            PipelineError: A segment or a stage failed.
+            OSError: What was computed cannot be kept.
+        """
+        while self._waiting:
+            self.hits += self._waiting.popleft().result()
+
+    def _one(self, task: str, content: int, data: Array, about: Content) -> bool:
+        """One frame's way through a task; returns whether it was found."""
+        key = named_key(self._fingerprints[task], about.digest)
+        held = self._held(key)
+        chain = held or walk(self._stages, self._computer(), task, data)
+        if held is None:
+            self._cache.put(key, _kept(chain))
+        self.chains[task, content] = chain
+        return held is not None
+
+    def _held(self, key: str) -> Chain | None:
+        """A chain out of the cache with all that it names there; None where some is missing."""
+        held = self._cache.get(key)
+        chain = None if held is None else _restored(held)
+        if chain is None or not all(k in self._cache for k in chain.keys.values()):
+            return None
+        return chain
+
+    def _computer(self) -> Computer:
+        if not hasattr(self._local, "computer"):
+            self._local.computer = Computer(self._spec.segments, self._cache, self._now_ns)
+            self._computers.append(self._local.computer)
+        computer: Computer = self._local.computer
+        return computer
 
 
 def _collected(

@@ -51,6 +51,14 @@ def content_key(maker: str, inputs: Mapping[str, Array]) -> str:
     return digest.hexdigest()
 
 
+def named_key(*parts: str) -> str:
+    """Key of what goes by these names: a maker and a digest of what it was made of, say."""
+    digest = xxhash.xxh3_128(f"{_LAYOUT}\0".encode())
+    for part in parts:
+        digest.update(f"{part}\0".encode())
+    return digest.hexdigest()
+
+
 class ResultCache:
     """Arrays by key, a file each; safe between processes, and against a writer that was killed.
 

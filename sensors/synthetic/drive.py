@@ -12,7 +12,7 @@ from sensors.synthetic.parameters import parameters_of
 from sensors.synthetic.picture import Artist
 from sensors.synthetic.truth import labels_of
 from sensors.synthetic.view import camera_of
-from sensors.synthetic.world import World
+from sensors.synthetic.world import world_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sensors.calibration import Calibration
     from sensors.labels import FrameLabels
     from sensors.synthetic.parameters import ParameterValue
+    from sensors.synthetic.world import World
 
 _LEAST_SIDE_PX = 32
 
@@ -205,7 +206,7 @@ class SyntheticDrive(SingleStreamReader):
 
     def _world(self) -> World:
         if self._made is None:
-            self._made = World(self._scene, seed=self._seed, parameters=self._parameters)
+            self._made = world_of(self._scene, seed=self._seed, parameters=self._parameters)
         return self._made
 
     def _painter(self) -> Artist:

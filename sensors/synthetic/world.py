@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import TYPE_CHECKING
 
 from sensors.synthetic.agents import EGO, TICK_NS, TICK_S, pose_of
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sensors.synthetic.parameters import ParameterValue, SceneParameters
 
 _NS_PER_S = 1_000_000_000
+_KEPT_WORLDS = 2  # of a thread: a drive is of one world, whatever its cameras
 _SWAY_M, _SWAY_PER_M = 0.1, math.tau / 130.0  # how the own vehicle strays in its lane; assumed
 _DIVE_RAD_S2_PER_M = 0.003  # pitch under acceleration; a soft family car, assumed
 
@@ -37,6 +39,32 @@ def make_world(scene: str, *, seed: int, **parameters: ParameterValue) -> World:
         SceneParameterError: A parameter is unknown or outside its range.
     """
     return World(scene, seed=seed, parameters=parameters_of(scene, parameters))
+
+
+class _Kept(threading.local):
+    """The worlds that a thread used last; what they remember is not made for several threads."""
+
+    def __init__(self) -> None:
+        self.worlds: dict[tuple[str, int, SceneParameters], World] = {}
+
+
+_KEPT = _Kept()
+
+
+def world_of(scene: str, *, seed: int, parameters: SceneParameters) -> World:
+    """Return the world of a scene, the same one again where this thread has used it lately.
+
+    Traffic is simulated from the start of a drive, so that a new world for each reader would do
+    that again for each.
+    """
+    key, kept = (scene, seed, parameters), _KEPT.worlds
+    found = kept.pop(key, None)
+    if found is None:
+        found = World(scene, seed=seed, parameters=parameters)
+    kept[key] = found
+    while len(kept) > _KEPT_WORLDS:
+        del kept[next(iter(kept))]
+    return found
 
 
 class World:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from sensors.readers._single import SingleStreamReader
 from sensors.synthetic.parameters import parameters_of
-from sensors.synthetic.world import World
+from sensors.synthetic.world import World, world_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +106,7 @@ class WorldStream(SingleStreamReader):
 
     def _enter_world(self) -> None:
         if self._made is None:
-            self._made = World(self._scene, seed=self._seed, parameters=self._parameters)
+            self._made = world_of(self._scene, seed=self._seed, parameters=self._parameters)
 
     def _world(self) -> Scenery:
         assert self._made is not None, "a drive is read only while open"  # noqa: S101 - our invariant

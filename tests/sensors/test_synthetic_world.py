@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from sensors.synthetic import SCENES, SceneParameterError, World, make_world
 from sensors.synthetic.course import Course, plain_cosine
 from sensors.synthetic.moment import MATERIALS, VIEW_M, Mover
+from sensors.synthetic.parameters import parameters_of
 from sensors.synthetic.traffic import CHUNK_TICKS
+from sensors.synthetic.world import world_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -294,6 +297,20 @@ def test_every_parameter_changes_the_world() -> None:
     road = make_world("highway", seed=2).at(60 * S)
     assert make_world("highway", seed=2, cut_ins=1.0).at(60 * S) != road
     assert make_world("highway", seed=2, tunnels=0.5).at(60 * S).solids != road.solids
+
+
+def test_readers_of_a_drive_share_its_world_within_a_thread() -> None:
+    """Other seeds have others, and another thread has its own; the one used longest ago goes."""
+    plain = parameters_of("urban", {})
+    one = world_of("urban", seed=5, parameters=plain)
+    other = world_of("urban", seed=6, parameters=plain)
+    assert other is not one
+    assert world_of("urban", seed=5, parameters=parameters_of("urban", {})) is one
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(world_of, "urban", seed=5, parameters=plain).result() is not one
+    world_of("highway", seed=5, parameters=parameters_of("highway", {}))
+    assert world_of("urban", seed=5, parameters=plain) is one
+    assert world_of("urban", seed=6, parameters=plain) is not other
 
 
 def test_a_world_begins_with_its_drive() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +11,17 @@ from typer.testing import CliRunner
 
 from accelerators.models.host import load_host
 from pipeline import api
+from pipeline.api import calibrating, replaying
 from pipeline.cli.app import app
 from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from pipeline.api.calls import Observer
+    from pipeline.assembly import Assembled
+    from pipeline.verdict.agreement_costs import Cost
 
 SLOWLY = ("run.loop=3", "run.rate=0.4")  # enough frames in time, also on a host that is very busy
 
@@ -45,6 +51,45 @@ def test_the_file_holds_what_the_live_run_cost(
     slower = api.run(scenario, options, virtual=True, out=tmp_path / "slower")
     before = api.run(scenario, virtual=True, out=tmp_path / "before")
     assert slower.ledger.hash() != before.ledger.hash()
+
+
+@pytest.mark.parametrize(("fewer", "most"), [("pack", 0), ("", 19)])
+def test_what_was_used_less_than_twenty_times_is_left_out(
+    write_scenario: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fewer: str,
+    most: int,
+) -> None:
+    """Its curve stays the old host's, and where that is all there is nothing is written."""
+    run, costs_of = replaying.replay_scenario, calibrating._costs
+
+    def virtually(
+        assembled: Assembled, *, virtual: bool, out: Path, annotate: bool, observer: Observer
+    ) -> api.Result:
+        assert not virtual
+        return run(assembled, virtual=True, out=out, annotate=annotate, observer=observer)
+
+    def seldom(assembled: Assembled, result: api.Result) -> list[Cost]:
+        return [
+            replace(cost, seen=19) if cost.what.startswith(fewer) else cost
+            for cost in costs_of(assembled, result)
+        ]
+
+    monkeypatch.setattr(replaying, "replay_scenario", virtually)
+    monkeypatch.setattr(calibrating, "_costs", seldom)
+    scenario, file = write_scenario(), tmp_path / "mine.toml"
+    if most:
+        with pytest.raises(InputError, match=f"used its stages and hops {most} times at most"):
+            api.calibrate_host(file, scenario=scenario, out=tmp_path / "run")
+        assert not file.exists()
+        return
+    api.calibrate_host(file, scenario=scenario, out=tmp_path / "run")
+    labels = {name: stage.label for name, stage in load_host(file, source="").spec.stages.items()}
+    assert labels["prepare"] == labels["post:yolox"] == "profiled"
+    packs = {label for name, label in labels.items() if name.partition(":")[0] == "pack"}
+    assert packs
+    assert "profiled" not in packs
 
 
 @pytest.mark.parametrize(

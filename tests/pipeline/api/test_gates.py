@@ -85,6 +85,23 @@ def test_check_warns_of_what_the_drive_cannot_decide_or_the_plan_not_meet(
     assert "1 ms is shorter than the plan's best case" in best[0]
 
 
+def test_check_warns_of_faults_that_come_when_all_is_over(
+    write_scenario: Callable[..., Path],
+) -> None:
+    """Of links and of devices; those that some frame may meet are no reason."""
+    late = (
+        "links.cell.faults=[{at: 1s, for: 1s, kind: blackout}, {at: 60s, for: 1s, kind: blackout}]"
+    )
+    slow = "devices.edge0.faults=[{at: 61s, for: 1s, factor: 2}]"
+    warnings = api.check(write_scenario(), api.Options(overrides=(late, slow))).warnings
+    idle = [warning for warning in warnings if "changes nothing" in warning]
+    assert len(idle) == 2
+    assert (
+        "links.cell.faults.1.at: 60 s is behind the last frame, which is due at 1.95 s" in idle[0]
+    )
+    assert "devices.edge0.faults.0.at: 61 s is behind" in idle[1]
+
+
 def test_a_deadline_that_follows_the_speed_is_in_every_row(
     write_scenario: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -56,6 +56,16 @@ def test_at_once_runs_every_frame_in_the_car_and_the_cloud_improves(tmp_path: Pa
     assert sum(bool(row.route_improved) for row in found) > len(found) // 2
 
 
+def test_a_run_whose_answers_were_improved_can_be_explained(tmp_path: Path) -> None:
+    """When a better answer came is the consumer's to say: a replay's rows are without it."""
+    out = tmp_path / "run"
+    briefly = ("drive.synthetic.length=1s", "paths.surround.e2e=20ms")
+    rows, _ = _run(tmp_path, "policy.hedge={start: at-once}", *briefly)
+    assert any("improved" in row.stamps for row in rows)
+    explained = api.explain(out)
+    assert explained["misses"] == sum(row.fate not in ("cloud", "edge") for row in rows) > 0
+
+
 def test_a_smaller_variant_may_be_the_hedge(tmp_path: Path) -> None:
     """It runs its own whole network, and rows name it."""
     variants = "{large: {model: 'builtin:detector'}, tiny: {model: 'builtin:detector'}}"

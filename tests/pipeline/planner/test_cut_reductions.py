@@ -211,6 +211,18 @@ def test_the_best_cut_is_the_smallest_of_all_heads(problem: CutProblem) -> None:
         assert cut.objective_ns == best == heads[cut.head]
 
 
+def test_where_all_together_ties_the_largest_route_wins() -> None:
+    """All on the car but post-processing is no route: of what is left the largest is taken."""
+    tensors = (
+        CutTensor(name="in", producer=None, consumers=(0, 1), up_ns=1),
+        CutTensor(name="one", producer=0, consumers=(), up_ns=0, delivered=True),
+        CutTensor(name="other", producer=1, consumers=(), up_ns=0, delivered=True),
+    )
+    cut = best_cut(CutProblem(edge_ns=(0, 1), cloud_ns=(0, 0), tensors=tensors, edge_post_ns=1))
+    assert cut is not None
+    assert (cut.head, cut.objective_ns) == (frozenset({0}), 1)
+
+
 @settings(deadline=None, max_examples=250)
 @given(problems(bars=False, costs=st.integers(0, 2)))
 def test_of_heads_that_cost_the_same_the_largest_is_taken(problem: CutProblem) -> None:

@@ -66,6 +66,20 @@ def test_the_flip_is_where_both_take_the_same_time() -> None:
     assert f"below {rate / 1e6:.3g} Mbit/s up edge is faster" in text
 
 
+def test_the_runner_up_is_what_the_rule_would_take_next() -> None:
+    """Worth first, to two points, and then speed: not whatever is quick."""
+    good = replace(EDGE, agreement=0.95)
+    quick = _candidate("quick", fixed_ms=5, bytes_up=9_000, codec="int8", agreement=0.6)
+    near = _candidate("near", fixed_ms=70, bytes_up=9_000, codec="float16", agreement=0.94)
+    text = explain([good, quick, near], 0, 0, LINK, WISHES)
+    assert "edge beats the runner-up split float16: 13.8 ms faster" in text
+    text = explain([good, quick], 0, 0, LINK, WISHES)
+    assert (
+        "edge beats the runner-up split int8: its answers are worth 0.950, that one's 0.600" in text
+    )
+    assert "51.2 ms slower where nothing covers them" in text
+
+
 def test_a_candidate_that_sends_nothing_can_be_overtaken_upward_only() -> None:
     """Seen from the edge, more bandwidth lets the split win."""
     slow = replace(INT8, latency_ns=INT8.latency_ns + 55 * _MS)

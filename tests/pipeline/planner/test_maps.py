@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import api
+from pipeline.cli.mapping import _header
 from pipeline.plan.maps import RegionMap
 from pipeline.planner.conditions import Conditions, wait_at_load_ns
 from pipeline.planner.maps import axes_around, compressed
@@ -163,3 +164,17 @@ def test_the_map_is_drawn_for_people(
     assert len(re.findall(r"\[[a-z]\]", shown)) == 1
     assert "cloud 95 % busy" in shown
     assert re.search(r"[a-z]  split \S*int8 at narrow", shown.split("map of objects")[1])
+
+
+@pytest.mark.parametrize("cell", [6, 4, 3])
+def test_rates_stand_above_their_cells_where_there_is_room(cell: int) -> None:
+    """Of cells that are close, some go without; each figure ends where its letter stands."""
+    rates = [160.0, 113.1, 80.0, 56.57, 40.0, 28.28]
+    cells = "".join(f"{letter} ".rjust(cell) for letter in "abcdef")
+    head = _header(rates, cell)
+    shown = head.split()
+    assert shown == {6: ["160", "113", "80", "56.6", "40", "28.3"]}.get(
+        cell, ["113", "56.6", "28.3"]
+    )
+    for text, letter in zip(shown, "abcdef" if cell == 6 else "bdf", strict=True):
+        assert head.index(text) + len(text) == cells.index(letter) + 2

@@ -124,5 +124,5 @@ def test_reasons_stand_in_the_document_and_under_the_table(
     with pytest.raises(SystemExit):
         main(["plan", str(write_scenario()), "--set", f"tasks.objects.route={route}"])
     shown = capsys.readouterr().out
-    assert "runner-up: " in shown
-    assert "flips: " in shown
+    assert "\n  runner-up  " in shown
+    assert "\n  flips      " in shown

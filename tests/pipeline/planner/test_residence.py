@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline import api
+from pipeline.plan.steps import Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,21 @@ def test_each_device_of_a_site_is_as_busy_as_what_runs_on_it(two: Path) -> None:
     assert one.together is not None
     assert one.together.busy["cloud"] == pytest.approx(busy["cloud0"] + busy["cloud1"])
     assert one.predicted["side"].spans["cloud_wait"].high_ns > 0
+
+
+def test_a_stage_has_room_for_one_of_each_other_task_on_its_host(two: Path) -> None:
+    """A host works off one stage after the other, and what waits for it has no span of its own."""
+    plan = api.check(two, api.Options(overrides=WIDE)).plan
+    alone = api.check(two, api.Options(overrides=(*WIDE, "policy.tasks=alone"))).plan
+    for found in (plan, alone):
+        band, other = found.predicted["objects"].spans["prepare"], found.task("side")
+        stage_ns = max(
+            step.latency_ns
+            for step in other.route.steps
+            if isinstance(step.step, Host) and step.step.site == "vehicle"
+        )
+        assert band.high_ns - band.middle_ns >= stage_ns > 0
+        assert band.high_ns - band.middle_ns < 3 * stage_ns
 
 
 def test_a_device_that_holds_one_network_does_not_hold_two(two: Path) -> None:
