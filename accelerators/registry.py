@@ -134,7 +134,7 @@ def device(device_id: str) -> Device:
     if entry is None or entry.device is None:
         if device_id in backends():
             raise AcceleratorError(f"{device_id} is a real backend: it is measured, never priced")
-        raise UnknownDeviceError(device_id, known, _similar(device_id, known))
+        raise UnknownDeviceError(device_id, known, similar(device_id, known))
     return entry.device
 
 
@@ -152,7 +152,7 @@ def host(host_id: str) -> HostDevice:
         if isinstance(entry.device, HostDevice)
     }
     if host_id not in hosts:
-        raise UnknownDeviceError(host_id, hosts, _similar(host_id, hosts))
+        raise UnknownDeviceError(host_id, hosts, similar(host_id, hosts))
     return hosts[host_id]
 
 
@@ -198,7 +198,7 @@ def backend_factory(backend_id: str, found: Iterable[EntryPoint] | None = None) 
     """
     known = backends(found)
     if backend_id not in known:
-        raise UnknownDeviceError(backend_id, known, _similar(backend_id, known))
+        raise UnknownDeviceError(backend_id, known, similar(backend_id, known))
     entry = known[backend_id]
     return cast("BackendFactory", _resolve(entry.entry_point, entry.origin))
 
@@ -315,5 +315,6 @@ def _reason(err: Exception) -> str:
     return f"{type(err).__name__}: {text}" if text else type(err).__name__
 
 
-def _similar(wanted: str, known: Iterable[str]) -> str | None:
+def similar(wanted: str, known: Iterable[str]) -> str | None:
+    """The one of the known ids that looks like what was wanted; None where none does."""
     return next(iter(difflib.get_close_matches(wanted, list(known), n=1)), None)

@@ -14,12 +14,13 @@ from accelerators.conformance.devices import device_checks
 from accelerators.conformance.findings import run_checks
 from accelerators.conformance.networks import write_networks
 from accelerators.conformance.subject import Subject
+from accelerators.errors import UnknownDeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from accelerators.conformance.findings import Finding
-    from accelerators.device import Backend
+    from accelerators.device import Backend, Device
 
 _EMULATED_TIMES = 30  # what an emulation may take longer, at every limit
 _LIMIT_S = 180.0  # a check of a slow emulation makes some twenty runs
@@ -69,11 +70,7 @@ def examine(
         OSError: The folder cannot be written.
     """
     if BackendName.of(subject).id not in registry.backends():
-        device = (
-            registry.load_spec(Path(subject))
-            if subject.endswith(".toml")
-            else registry.device(subject)
-        )
+        device = _device(subject)
         return Conformance(
             subject=device.name,
             kind="device",
@@ -98,6 +95,17 @@ def examine(
         emulated=found.emulated,
         findings=found.findings,
     )
+
+
+def _device(subject: str) -> Device:
+    """A device by its id or file; what else there is to check is named where it is neither."""
+    if subject.endswith(".toml"):
+        return registry.load_spec(Path(subject))
+    try:
+        return registry.device(subject)
+    except UnknownDeviceError as err:
+        known = (*err.known, *registry.backends())
+        raise UnknownDeviceError(subject, known, registry.similar(subject, known)) from err
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from accelerators import registry
 from accelerators.backends.making import make_backend, unavailable
 from accelerators.conformance.findings import broken
 from accelerators.conformance.suite import examine, examine_backend
+from accelerators.errors import UnknownDeviceError
 from replay.clock import WallClock
 
 if TYPE_CHECKING:
@@ -44,3 +45,11 @@ def test_the_same_checks_hold_in_either_process(
         lambda: make_backend("cpu", now_ns, isolated=isolated), tmp_path, now_ns
     )
     assert [finding for finding in found.findings if finding.outcome != "held"] == []
+
+
+def test_a_slip_in_the_name_of_a_backend_is_named_back(tmp_path: Path) -> None:
+    """Devices and backends are checked alike, so both are known."""
+    with pytest.raises(UnknownDeviceError, match="did you mean 'mobilint'"):
+        examine("mobilnt", tmp_path, now_ns)
+    with pytest.raises(UnknownDeviceError, match=r"known: .*qualcomm-sa8775p.*, cpu,"):
+        examine("zzz", tmp_path, now_ns)
