@@ -25,7 +25,7 @@ def print_plan(
     """What every task runs and why, beside the candidates that matter.
 
     Args:
-        common: How to print; with -v spans have columns, and every candidate says why not it.
+        common: How to print; with -v spans have columns, and what is shown says why not it.
         document: The plan.
         pareto: Whether only candidates are shown that no other one beats, and the one that runs.
         whole: Whether all are shown.
@@ -37,7 +37,7 @@ def print_plan(
         left_out = len(task["candidates"]) - len(shown)
         if left_out:
             say(common, f"  {left_out} candidates more, {_left_out(pareto=pareto)}")
-        _print_reasons(common, document, task)
+        _print_reasons(common, document, task, shown)
         print()
     if document["together"] is not None:
         print_together(common, document)
@@ -96,10 +96,9 @@ def _print_candidates(
     header = (*words, "median", percentile, "bias", *spans, *tail)
     yielding = (*_YIELDING, *spans)
     print_table(common, header, rows, left=len(words), yielding=yielding)
-    if not spans:
-        passed = ((span, value) for span, value in chosen["spans"].items() if value is not None)
-        told = " · ".join(f"{span} {value:.1f}" for span, value in passed)
-        say(common, f"  {'spans':<{_WORD}}{told} (medians)", hang=_WORD + _HANG)
+    passed = ((span, value) for span, value in chosen["spans"].items() if value is not None)
+    told = " · ".join(f"{span} {value:.1f}" for span, value in passed)
+    say(common, f"  {'spans':<{_WORD}}{told} (medians)", hang=_WORD + _HANG)
 
 
 class _Columns:
@@ -153,7 +152,9 @@ class _Columns:
         return tuple(found)
 
 
-def _print_reasons(common: Common, document: PlanDocument, task: TaskDocument) -> None:
+def _print_reasons(
+    common: Common, document: PlanDocument, task: TaskDocument, shown: Sequence[int]
+) -> None:
     chosen = task["candidates"][task["run"]]
     if chosen["cut"] and chosen["route"] == "split":
         pin = f"  ({chosen['pin']})" if chosen["pin"] else ""
@@ -167,8 +168,9 @@ def _print_reasons(common: Common, document: PlanDocument, task: TaskDocument) -
         print(f"  weights are on their devices {chosen['load_ms']:.1f} ms after they are sent")
     print_layers(common, task)
     if common.verbose:
-        for candidate in task["candidates"]:
-            print(f"    {candidate['title']}: {candidate['why']}")
+        for index in shown:
+            candidate = task["candidates"][index]
+            say(common, f"    {candidate['title']}: {candidate['why']}")
 
 
 def _passed_spans(document: PlanDocument) -> list[str]:
