@@ -6,13 +6,10 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
-from pipeline.runtime.core.config import BreakerConfig, CloudConfig
-from tests.pipeline.runtime.core.world import World, check_the_end
+from tests.pipeline.runtime.core.world import POLICIES, Policies, World, check_the_end
 
 if TYPE_CHECKING:
-    from pipeline.runtime.core.config import HedgeStart
     from tests.pipeline.runtime.conftest import Build
 
 
@@ -54,51 +51,10 @@ def test_any_interleaving_settles_every_frame_once_and_leaks_nothing(
 
 
 @settings(max_examples=200)
-@given(
-    tape=st.binary(min_size=200, max_size=3_000),
-    start=st.sampled_from(["latest", "at-once", "after"]),
-    kept_ms=st.sampled_from([0, 0, 5, 30, 60]),
-    breaker=st.booleans(),
-    drops=st.booleans(),
-    refuses=st.booleans(),
-    batch=st.integers(1, 3),
-    settled=st.booleans(),
-    in_flight=st.integers(1, 3),
-    cloud_credits=st.integers(1, 3),
-)
-def test_no_policy_loses_a_frame_or_leaks(
-    build: Build,
-    tape: bytes,
-    *,
-    start: HedgeStart,
-    kept_ms: int,
-    breaker: bool,
-    drops: bool,
-    refuses: bool,
-    batch: int,
-    settled: bool,
-    in_flight: int,
-    cloud_credits: int,
-) -> None:
+@given(tape=st.binary(min_size=200, max_size=3_000), policies=POLICIES)
+def test_no_policy_loses_a_frame_or_leaks(build: Build, tape: bytes, policies: Policies) -> None:
     """Hedges, breaker, refusals, batches, late work: the same laws hold under all of them."""
-    config = replace(
-        build.hedged(
-            start=start,
-            blocking_ns=2_000_000,
-            kept_ns=kept_ms * 1_000_000,
-            in_flight=in_flight,
-        ),
-        paths=(
-            build.path("tight", deadline_ms=60, horizon_ms=180),
-            build.path("loose", every=2, deadline_ms=200, horizon_ms=700),
-        ),
-        breaker=BreakerConfig(open_after=2, half_open_every_ns=90_000_000) if breaker else None,
-        drops_expired=drops,
-        cloud=CloudConfig(refuses=refuses, batch={"cloud0": batch}),
-        cloud_credits=cloud_credits,
-        grant_when_settled=settled,
-    )
-    check_the_end(World(config=config, build=build, tape=list(tape)))
+    check_the_end(World(config=policies.config(build), build=build, tape=list(tape)))
 
 
 @settings(max_examples=200)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from msgspec.structs import replace
 
-from pipeline.runtime.core.config import BreakerConfig, CloudConfig, HedgeStart
 from pipeline.runtime.core.events import PeerGone, StopAsked
 from tests.pipeline.runtime.conftest import Build
-from tests.pipeline.runtime.core.world import CLOUD, VEHICLE, World, check_the_end
+from tests.pipeline.runtime.core.world import (
+    CLOUD,
+    POLICIES,
+    VEHICLE,
+    Policies,
+    World,
+    check_the_end,
+)
 
 _CHOICES = st.lists(st.integers(0, 255), max_size=10)
 
@@ -21,40 +26,11 @@ class Interplay(RuleBasedStateMachine):
     world: World
     stopped = False
 
-    @initialize(
-        start=st.sampled_from(["latest", "at-once", "after"]),
-        breaker=st.booleans(),
-        drops=st.booleans(),
-        batch=st.integers(1, 3),
-        in_flight=st.integers(1, 3),
-        credit=st.integers(1, 3),
-    )
-    def begin(
-        self,
-        *,
-        start: HedgeStart,
-        breaker: bool,
-        drops: bool,
-        batch: int,
-        in_flight: int,
-        credit: int,
-    ) -> None:
-        """A vehicle with hedges, a cloud and a consumer, under some policy."""
+    @initialize(policies=POLICIES)
+    def begin(self, policies: Policies) -> None:
+        """A vehicle with hedges, a cloud and a consumer, under some policies."""
         build = Build()
-        config = replace(
-            build.hedged(
-                start=start, blocking_ns=2_000_000, kept_ns=5_000_000, in_flight=in_flight
-            ),
-            paths=(
-                build.path("tight", deadline_ms=60, horizon_ms=180),
-                build.path("loose", every=2, deadline_ms=200, horizon_ms=700),
-            ),
-            breaker=BreakerConfig(open_after=2, half_open_every_ns=90_000_000) if breaker else None,
-            drops_expired=drops,
-            cloud=CloudConfig(refuses=True, batch={"cloud0": batch}),
-            cloud_credits=credit,
-        )
-        self.world = World(config=config, build=build, tape=[])
+        self.world = World(config=policies.config(build), build=build, tape=[])
 
     @rule(choices=_CHOICES)
     def something_happens(self, choices: list[int]) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pipeline.runtime.core.cloud import CloudCore
@@ -19,7 +20,7 @@ from pipeline.runtime.core.commands import (
     Settle,
     Start,
 )
-from pipeline.runtime.core.config import CONSUMER, PLAYER
+from pipeline.runtime.core.config import CONSUMER, PLAYER, BreakerConfig, CloudConfig
 from pipeline.runtime.core.consumer import ConsumerCore
 from pipeline.runtime.core.events import (
     CreditGranted,
@@ -40,12 +41,63 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pipeline.runtime.core.commands import Command
-    from pipeline.runtime.core.config import CoreConfig
+    from pipeline.runtime.core.config import CoreConfig, HedgeStart
     from pipeline.runtime.core.events import Event
     from tests.pipeline.runtime.conftest import Build, Machine
 
 VEHICLE, CLOUD = "vehicle", "cloud"
 FRAMES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """What a vehicle with hedges and its cloud may be told to do."""
+
+    start: HedgeStart
+    kept_ms: int
+    breaker: bool
+    drops: bool
+    refuses: bool
+    batch: int
+    settled: bool
+    in_flight: int
+    cloud_credits: int
+
+    def config(self, build: Build) -> CoreConfig:
+        """Two paths of one task under these policies."""
+        hedged = build.hedged(
+            start=self.start,
+            blocking_ns=2_000_000,
+            kept_ns=self.kept_ms * 1_000_000,
+            in_flight=self.in_flight,
+        )
+        breaker = BreakerConfig(open_after=2, half_open_every_ns=90_000_000)
+        return replace(
+            hedged,
+            paths=(
+                build.path("tight", deadline_ms=60, horizon_ms=180),
+                build.path("loose", every=2, deadline_ms=200, horizon_ms=700),
+            ),
+            breaker=breaker if self.breaker else None,
+            drops_expired=self.drops,
+            cloud=CloudConfig(refuses=self.refuses, batch={"cloud0": self.batch}),
+            cloud_credits=self.cloud_credits,
+            grant_when_settled=self.settled,
+        )
+
+
+POLICIES = st.builds(
+    Policies,
+    start=st.sampled_from(["latest", "at-once", "after"]),
+    kept_ms=st.sampled_from([0, 0, 5, 30, 60]),
+    breaker=st.booleans(),
+    drops=st.booleans(),
+    refuses=st.booleans(),
+    batch=st.integers(1, 3),
+    settled=st.booleans(),
+    in_flight=st.integers(1, 3),
+    cloud_credits=st.integers(1, 3),
+)
 
 
 @dataclass(slots=True, kw_only=True)
