@@ -96,7 +96,16 @@ def _ahead(first: Candidate, runner: Candidate) -> str:
         return f"{more}; {pace} where nothing covers them"
     if faster_ms >= 0:
         return f"{faster_ms:.1f} ms faster"
-    return f"worth as much, to two points, and in time {100 * first.in_time:.1f} % of the time"
+    # A quicker one that is worth as much stands behind by what virtual time said, or by the bias.
+    as_good, mine, theirs = "worth as much, to two points", first.verified, runner.verified
+    if mine is not None and theirs is None:
+        return f"{as_good}, and tried in virtual time, which that one was not"
+    if mine is not None and theirs is not None and order(first)[0] < order(runner)[0]:
+        tried = [f"{100 * min(v.hits, v.hits_high) / v.frames:.1f} %" for v in (mine, theirs)]
+        return f"{as_good}, and in time in {tried[0]} of the frames tried, that one in {tried[1]}"
+    if first.robust and not runner.robust:
+        return f"{as_good}, and in time at the slow end of the devices' bias, where that one is not"
+    return as_good
 
 
 def _hedge(first: Candidate) -> str:

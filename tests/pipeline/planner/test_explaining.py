@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pipeline.link.model import LinkConfig, message_bytes
 from pipeline.link.pricing import LinkQuote
-from pipeline.plan.plan import Candidate, Cover
+from pipeline.plan.plan import Candidate, Cover, Verified
 from pipeline.plan.routes import Route
 from pipeline.planner.explaining import explain, why
 from pipeline.planner.planning import Wishes
@@ -78,6 +78,24 @@ def test_the_runner_up_is_what_the_rule_would_take_next() -> None:
         "edge beats the runner-up split int8: its answers are worth 0.950, that one's 0.600" in text
     )
     assert "51.2 ms slower where nothing covers them" in text
+
+
+def test_what_put_a_quicker_candidate_second_is_said() -> None:
+    """Frames that virtual time had in time, whether it was tried at all, or the devices' bias."""
+    tried = Verified(frames=200, hits=198, least=0.97, hits_high=196, latency_ns=60 * _MS)
+    worse = replace(tried, hits_high=150)
+    for first, second, said in (
+        (tried, worse, "in time in 98.0 % of the frames tried, that one in 75.0 %"),
+        (tried, None, "tried in virtual time, which that one was not"),
+        (None, None, "in time at the slow end of the devices' bias, where that one is not"),
+    ):
+        edge = replace(EDGE, verified=first)
+        quick = replace(INT8, verified=second, robust=False)
+        text = explain([edge, quick], 0, 0, LINK, WISHES)
+        assert (
+            f"edge beats the runner-up split int8: worth as much, to two points, and {said};"
+            in text
+        )
 
 
 def test_a_candidate_that_sends_nothing_can_be_overtaken_upward_only() -> None:
